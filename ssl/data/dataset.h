@@ -1,0 +1,46 @@
+#pragma once
+// An image data set, decoded: a training and a test split as uint8 in memory (or mapped from a cache file).
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/tensor/tensor.h"
+
+namespace nagare::ssl {
+
+// Class labels of a split. Held apart from the images: streams order by them, the evaluator scores with them, nothing
+// else gets them.
+struct Labels {
+  std::vector<std::int64_t> classes;  // one per image, in [0, class count)
+};
+
+struct Split {
+  Tensor images;  // (N, H, W, 3) u8, on the CPU
+  Labels labels;
+
+  std::int64_t size() const { return images.defined() ? images.shape()[0] : 0; }
+};
+
+struct Dataset {
+  std::string spec;                      // as it was asked for
+  Split train;
+  Split test;
+  std::vector<std::string> class_names;  // size = class count
+  std::vector<float> mean;               // per channel over the training images, of the [0, 1] range: 3 values
+  std::vector<float> std;
+
+  std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
+  std::int64_t image_size() const { return train.images.shape()[1]; }
+};
+
+struct DataOptions {
+  std::uint64_t seed = 0;
+  std::string cache_dir;  // for decoded image folders; "" is $XDG_CACHE_HOME/nagare or ~/.cache/nagare
+};
+
+// spec    "cifar10:DIR", "cifar100:DIR", "tinyimagenet:DIR", "folder:DIR,size=64", "fractal:classes=10,per-class=500,
+//         size=32,seed=1"; see `nagare list data`
+// errors  BadConfig for a spec that cannot be read, BadData naming the file and what is wrong with it
+Dataset load_dataset(const std::string& spec, const DataOptions& options);
+
+}  // namespace nagare::ssl

@@ -1,0 +1,24 @@
+#pragma once
+// The devices that tests run on: the CPU, and CUDA when this build has it and a GPU is there.
+#include <ostream>
+#include <vector>
+
+#include "engine/device/device_context.h"
+
+namespace nagare {
+
+inline void PrintTo(Device device, std::ostream* out) { *out << to_string(device); }
+
+namespace test {
+
+inline const std::vector<Device>& devices() {
+  static const std::vector<Device> found = [] {
+    std::vector<Device> list{Device::cpu};
+    if (choose_device("auto").device == Device::cuda) list.push_back(Device::cuda);
+    return list;
+  }();
+  return found;
+}
+
+}  // namespace test
+}  // namespace nagare
