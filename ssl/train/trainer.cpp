@@ -1,0 +1,221 @@
+#include "ssl/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "engine/autograd/tape.h"
+#include "engine/device/errors.h"
+#include "engine/io/clock.h"
+#include "engine/ops/elementwise.h"
+
+namespace nagare::ssl {
+namespace {
+
+enum Counter { kSteps, kBatches, kStepsOnBatch };
+
+std::vector<nn::StateEntry> trainable(const Method& method) {
+  nn::StateList list;
+  method.list_state(list);
+  return list.parameters();
+}
+
+bool ends_task(const Stream& stream, std::int64_t index) {
+  const auto i = static_cast<std::size_t>(index);
+  return i + 1 == stream.batches.size() || stream.batches[i + 1].task != stream.batches[i].task;
+}
+
+bool begins_task(const Stream& stream, std::int64_t index) {
+  const auto i = static_cast<std::size_t>(index);
+  return i == 0 || stream.batches[i - 1].task != stream.batches[i].task;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> method,
+                 std::unique_ptr<Strategy> strategy, const TrainOptions& options)
+    : dataset_(dataset),
+      stream_(std::move(stream)),
+      method_(std::move(method)),
+      strategy_(std::move(strategy)),
+      options_(options),
+      augmenter_(options.seed),
+      evaluator_(dataset, stream_.task_classes, options.evaluation) {
+  if (options.steps_per_batch < 1) throw BadConfig("steps per batch must be at least 1");
+  options_.schedule.total_steps = planned_steps();
+  optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_));
+  position_ = Tensor::zeros({3}, {.dtype = DType::i64});
+  evaluations_ = Tensor::empty({stream_.tasks + 2, stream_.tasks + 2}, {.dtype = DType::f64});
+  std::ranges::fill(std::span(evaluations_.data<double>(), static_cast<std::size_t>(evaluations_.numel())),
+                    std::numeric_limits<double>::quiet_NaN());
+}
+
+std::int64_t Trainer::planned_steps() const {
+  return static_cast<std::int64_t>(stream_.batches.size()) * options_.steps_per_batch;
+}
+
+std::int64_t Trainer::steps_done() const { return position_.data<std::int64_t>()[kSteps]; }
+
+TrainResult Trainer::run(TrainObserver& observer) {
+  auto* counters = position_.data<std::int64_t>();
+  const auto batches = static_cast<std::int64_t>(stream_.batches.size());
+  const std::int64_t last_step =
+      options_.max_steps > 0 ? std::min(options_.max_steps, planned_steps()) : planned_steps();
+  const auto report = [&](std::int64_t row, std::int64_t task, bool task_end) {
+    const Evaluation evaluation = evaluate();
+    record(row, evaluation);
+    record(stream_.tasks + 1, evaluation);
+    observer.on_evaluation(
+        {.step = counters[kSteps], .task = task, .task_end = task_end, .evaluation = evaluation});
+  };
+
+  bool stopped = false;
+  if (counters[kSteps] == 0 && std::isnan(recorded(0).knn)) report(0, -1, false);
+  while (!stopped && counters[kBatches] < batches && counters[kSteps] < last_step) {
+    const std::int64_t index = counters[kBatches];
+    const StreamBatch& entry = stream_.batches[static_cast<std::size_t>(index)];
+    const Batch arriving = read_batch(entry);
+    if (counters[kStepsOnBatch] == 0) {
+      if (begins_task(stream_, index)) strategy_->begin_task(entry.task);
+      strategy_->arrive(arriving);
+    }
+    while (!stopped && counters[kStepsOnBatch] < options_.steps_per_batch && counters[kSteps] < last_step) {
+      observer.on_step(update(entry, arriving));
+      const bool due = options_.eval_every > 0 && counters[kSteps] % options_.eval_every == 0;
+      if (due && counters[kSteps] < last_step) report(stream_.tasks + 1, -1, false);
+      stopped = observer.stop_requested();
+    }
+    if (counters[kStepsOnBatch] < options_.steps_per_batch) break;  // stopped within the batch: go on there
+    strategy_->finish(arriving);
+    counters[kStepsOnBatch] = 0;
+    counters[kBatches] = index + 1;
+    if (ends_task(stream_, index)) {
+      strategy_->end_task(entry.task);
+      report(entry.task + 1, entry.task, true);
+    }
+  }
+
+  TrainResult result{.finished = counters[kBatches] == batches || counters[kSteps] >= last_step,
+                     .steps = counters[kSteps],
+                     .untrained = recorded(0),
+                     .final = {},
+                     .accuracy_matrix = {}};
+  const bool at_task_end = counters[kBatches] > 0 && counters[kStepsOnBatch] == 0 && counters[kSteps] > 0 &&
+                           ends_task(stream_, counters[kBatches] - 1);
+  if (result.finished && !at_task_end) report(stream_.tasks + 1, -1, false);
+  result.final = recorded(stream_.tasks + 1);
+  for (std::int64_t task = 0; task < stream_.tasks; ++task) {
+    const Evaluation row = recorded(task + 1);
+    if (!std::isnan(row.knn)) result.accuracy_matrix.push_back(row.task_knn);
+  }
+  return result;
+}
+
+StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {
+  const Clock::Time start = Clock::now();
+  auto* counters = position_.data<std::int64_t>();
+  const Progress progress{.step = counters[kSteps], .total_steps = planned_steps()};
+  const double learning_rate = optim::learning_rate(options_.schedule, progress.step);
+
+  const Batch batch = strategy_->compose(arriving, progress);
+  const Views views = augmenter_.apply(batch, method_->view_plan(), progress.step, options_.precision);
+  const StepOutput output = method_loss(views, batch);
+  const Tensor penalty = strategy_->penalty();
+  const Tensor total = penalty.defined() ? add(output.loss, penalty) : output.loss;
+  const double loss = total.item();
+  if (!std::isfinite(loss)) {
+    throw Diverged("the loss is " + std::to_string(loss) + " at step " + std::to_string(progress.step) +
+                   ": lower the learning rate, or look at the data of this batch (stream position " +
+                   std::to_string(entry.position) + ")");
+  }
+  optimizer_->clear_gradients();
+  tape::backward(total);
+  optimizer_->step(learning_rate);
+  method_->after_step(progress);
+  strategy_->after_step(batch, output, progress);
+  ++counters[kSteps];
+  ++counters[kStepsOnBatch];
+
+  StepReport report{.progress = {.step = counters[kSteps], .total_steps = progress.total_steps},
+                    .task = entry.task,
+                    .tasks = stream_.tasks,
+                    .position = entry.position + arriving.images.shape()[0],
+                    .trained_images = batch.images.shape()[0],
+                    .loss = loss,
+                    .learning_rate = learning_rate,
+                    .metrics = output.metrics,
+                    .seconds = Clock::seconds_since(start)};
+  return report;
+}
+
+// Labels are looked up for a supervised method alone; every other kind has no parameter to receive them.
+StepOutput Trainer::method_loss(const Views& views, const Batch& batch) {
+  auto* supervised = dynamic_cast<SupervisedMethod*>(method_.get());
+  if (supervised == nullptr) return method_->loss(views);
+  std::vector<std::int64_t> classes;
+  for (const std::int64_t id : batch.ids) {
+    classes.push_back(dataset_.train.labels.classes[static_cast<std::size_t>(id)]);
+  }
+  const auto count = static_cast<std::int64_t>(classes.size());
+  return supervised->supervised_loss(views, {.classes = Tensor::from(classes, {count}, options_.device)});
+}
+
+Batch Trainer::read_batch(const StreamBatch& entry) const {
+  const Shape& shape = dataset_.train.images.shape();
+  const auto count = static_cast<std::int64_t>(entry.ids.size());
+  const Tensor images = Tensor::empty({count, shape[1], shape[2], shape[3]}, {.dtype = DType::u8});
+  const auto bytes = static_cast<std::size_t>(shape[1] * shape[2] * shape[3]);
+  for (std::int64_t i = 0; i < count; ++i) {
+    std::memcpy(images.rows(i, 1).raw(),
+                dataset_.train.images.rows(entry.ids[static_cast<std::size_t>(i)], 1).raw(), bytes);
+  }
+  return {
+      .images = images.to(options_.device), .ids = entry.ids, .position = entry.position, .task = entry.task};
+}
+
+Evaluation Trainer::evaluate() {
+  const ViewRecipe& recipe = method_->view_plan().views.front();
+  return evaluator_.evaluate(method_->backbone(), {.mean = recipe.mean,
+                                                   .std = recipe.std,
+                                                   .size = recipe.size,
+                                                   .dtype = options_.precision,
+                                                   .device = options_.device});
+}
+
+void Trainer::record(std::int64_t row, const Evaluation& evaluation) const {
+  double* values = evaluations_.data<double>() + row * (stream_.tasks + 2);
+  values[0] = evaluation.knn;
+  values[1] = evaluation.knn_top5;
+  std::ranges::copy(evaluation.task_knn, values + 2);
+}
+
+Evaluation Trainer::recorded(std::int64_t row) const {
+  const double* values = evaluations_.data<double>() + row * (stream_.tasks + 2);
+  return {.knn = values[0],
+          .knn_top5 = values[1],
+          .task_knn = std::vector<double>(values + 2, values + 2 + stream_.tasks),
+          .seconds = 0.0};
+}
+
+void Trainer::list_state(nn::StateList& list) const {
+  {
+    const nn::StateList::Scope scope(list, "method");
+    method_->list_state(list);
+  }
+  {
+    const nn::StateList::Scope scope(list, "optimizer");
+    optimizer_->list_state(list);
+  }
+  {
+    const nn::StateList::Scope scope(list, "strategy");
+    strategy_->list_state(list);
+  }
+  const nn::StateList::Scope scope(list, "trainer");
+  list.add("position", position_, nn::Role::buffer);
+  list.add("evaluations", evaluations_, nn::Role::buffer);
+}
+
+void Trainer::state_restored() { strategy_->state_restored(); }
+
+}  // namespace nagare::ssl

@@ -1,0 +1,113 @@
+#pragma once
+// The training loop: stream -> strategy -> augmentation -> method -> update -> evaluation (see
+// docs/architecture.md).
+//
+// The loop owns nothing that must not be lost: list_state() names every tensor that a run needs to go on, and
+// all else is a function of the options, the seed and the position. Printing, files and signals belong to the
+// observer.
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/optim/optimizer.h"
+#include "engine/optim/schedule.h"
+#include "ssl/augment/augmenter.h"
+#include "ssl/core/method.h"
+#include "ssl/core/strategy.h"
+#include "ssl/data/dataset.h"
+#include "ssl/eval/evaluator.h"
+#include "ssl/streams/stream.h"
+
+namespace nagare::ssl {
+
+struct TrainOptions {
+  std::uint64_t seed = 0;
+  Device device = Device::cpu;
+  DType precision = DType::f32;      // of activations: f32 or bf16
+  std::int64_t steps_per_batch = 1;  // K updates on every arriving batch, >= 1
+  std::int64_t max_steps = 0;        // end after this many updates; 0: with the stream
+  std::int64_t eval_every = 0;       // updates between evaluations; 0: at task ends only
+  optim::OptimizerOptions optimizer;
+  optim::ScheduleOptions schedule;  // its length is set to the planned number of updates
+  EvaluationOptions evaluation;
+};
+
+struct StepReport {
+  Progress progress;  // after the update: step counts it
+  std::int64_t task = 0;
+  std::int64_t tasks = 1;
+  std::int64_t position = 0;        // images of the stream seen, this batch included
+  std::int64_t trained_images = 0;  // images in this update, replayed ones included
+  double loss = 0.0;
+  double learning_rate = 0.0;
+  std::vector<Metric> metrics;
+  double seconds = 0.0;  // of this update
+};
+
+struct EvaluationReport {
+  std::int64_t step = 0;
+  std::int64_t task = -1;  // the task just ended; -1: before training, or between task ends
+  bool task_end = false;
+  Evaluation evaluation;
+};
+
+// What the loop tells the outside. Called on the training thread, between updates.
+class TrainObserver {
+ public:
+  virtual ~TrainObserver() = default;
+  virtual void on_step(const StepReport& report) = 0;
+  virtual void on_evaluation(const EvaluationReport& report) = 0;
+  // Asked after every update; true ends run() there, with everything saved that list_state() names.
+  virtual bool stop_requested() = 0;
+};
+
+struct TrainResult {
+  bool finished = false;  // false: stopped on request, the stream is not used up
+  std::int64_t steps = 0;
+  Evaluation untrained;  // the same network before any update
+  Evaluation final;
+  std::vector<std::vector<double>> accuracy_matrix;  // row t: task_knn after task t; rows of ended tasks only
+};
+
+class Trainer {
+ public:
+  // method and strategy are moved in; dataset must outlive the trainer.
+  Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> method,
+          std::unique_ptr<Strategy> strategy, const TrainOptions& options);
+
+  // From the current position to the end of the stream, max_steps or a stop request.
+  // errors  Diverged when the loss is not finite, naming the step
+  TrainResult run(TrainObserver& observer);
+
+  // Everything a run needs to go on: "method.", "optimizer.", "strategy.", "trainer.".
+  void list_state(nn::StateList& list) const;
+  // Call after writing into the listed tensors.
+  void state_restored();
+
+  Method& method() { return *method_; }
+  std::int64_t steps_done() const;
+  std::int64_t planned_steps() const;
+
+ private:
+  Batch read_batch(const StreamBatch& entry) const;
+  StepReport update(const StreamBatch& entry, const Batch& arriving);
+  StepOutput method_loss(const Views& views, const Batch& batch);
+  Evaluation evaluate();
+  void record(std::int64_t row, const Evaluation& evaluation) const;
+  Evaluation recorded(std::int64_t row) const;
+
+  const Dataset& dataset_;
+  Stream stream_;
+  std::unique_ptr<Method> method_;
+  std::unique_ptr<Strategy> strategy_;
+  TrainOptions options_;
+  Augmenter augmenter_;
+  Evaluator evaluator_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  Tensor position_;  // i64 (3): updates done, batches finished, updates done on the current batch
+  // f64 (tasks + 2, tasks + 2): rows are [knn, top-5, task_knn...] of the untrained network, of every ended
+  // task, and of the last evaluation; NaN where there is none yet.
+  Tensor evaluations_;
+};
+
+}  // namespace nagare::ssl
