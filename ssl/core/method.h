@@ -22,6 +22,8 @@ class Method {
   virtual ~Method() = default;
 
   virtual const ViewPlan& view_plan() const = 0;
+  // Width of StepOutput::embedding.
+  virtual std::int64_t embedding_dim() const = 0;
   // Training-mode forward pass and loss, recorded on the tape.
   virtual StepOutput loss(const Views& views) = 0;
   // After the optimiser's update: momentum networks, queues, centres. Default: nothing.

@@ -22,7 +22,8 @@ class Strategy {
   virtual void begin_task(std::int64_t /*task*/) {}
   // A batch has arrived from the stream, before any training on it.
   virtual void arrive(const Batch& /*batch*/) {}
-  // What update `step` trains on; arriving images first, replayed ones after them.
+  // What update `step` trains on; arriving images first, replayed ones after them. An undefined `images` skips the
+  // update: there is nothing to train on yet.
   virtual Batch compose(const Batch& batch, const Progress& /*progress*/) { return batch; }
   // A scalar to add to the loss; undefined: nothing.
   virtual Tensor penalty() { return {}; }
