@@ -1,10 +1,11 @@
 #pragma once
 // Judges a frozen backbone by weighted kNN on its features: overall, and for the classes of every task.
 //
-#include <array>
 // The only reader of labels beside the supervised baseline. Bank and queries are evaluation images (no
 // augmentation), the network runs in evaluation mode, and every query is compared with the whole bank: it is
-// not told its task. source  Wu et al., CVPR 2018 (weighted kNN)
+// not told its task.
+// source  Wu et al., CVPR 2018 (weighted kNN)
+#include <array>
 #include <cstdint>
 #include <vector>
 
