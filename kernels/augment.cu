@@ -1,0 +1,212 @@
+#include "kernels/augment.h"
+
+#include "kernels/augment_steps.h"
+#include "kernels/launch.h"
+
+// One block per crop. A pixel of the view belongs to one thread from the resize to the store, so the
+// pointwise steps need no barrier; only the contrast (a mean over the view) and the blur (neighbours) look at
+// other threads' pixels.
+namespace nagare::kernels::cuda {
+namespace {
+
+// Views up to 64 x 64 live in shared memory, larger ones in the scratch.
+constexpr std::size_t kSharedLimit = 112 * 1024;
+
+__device__ float to_unit(std::uint8_t x) { return static_cast<float>(x) * (1.0F / 255.0F); }
+__device__ float to_unit(float x) { return x; }
+
+__device__ void fill_tap_tables(const Augment& p, const AugmentParameters& crop, const AugmentWork& work) {
+  const auto size = static_cast<int>(p.size);
+  const std::int64_t taps = augment_taps(p);
+  for (int i = static_cast<int>(threadIdx.x); i < 2 * size; i += kBlock) {
+    if (i < size) {
+      const ResizeAxis axis{crop.height, size, crop.interpolation, crop.antialias};
+      work.taps_y[i] = fill_taps(axis, i, work.weights_y + i * taps);
+    } else {
+      const ResizeAxis axis{crop.width, size, crop.interpolation, crop.antialias};
+      work.taps_x[i - size] = fill_taps(axis, i - size, work.weights_x + (i - size) * taps);
+    }
+  }
+}
+
+// One row of the box, weighted along x.
+template <class In>
+__device__ Rgb weigh_row(const Augment& p, const In* row, int left, TapRange range, const float* weights) {
+  Rgb sum{0.0F, 0.0F, 0.0F};
+  for (int k = 0; k < range.count; ++k) {
+    const int x = left + range.begin + k;
+    if (x < 0 || x >= p.width) continue;
+    sum.r += weights[k] * to_unit(row[3 * x]);
+    sum.g += weights[k] * to_unit(row[3 * x + 1]);
+    sum.b += weights[k] * to_unit(row[3 * x + 2]);
+  }
+  return sum;
+}
+
+template <class In>
+__device__ Rgb resized_pixel(const Augment& p, const AugmentParameters& crop, const In* image,
+                             const AugmentWork& work, int y, int x) {
+  const std::int64_t taps = augment_taps(p);
+  const TapRange range = work.taps_y[y];
+  Rgb sum{0.0F, 0.0F, 0.0F};
+  for (int k = 0; k < range.count; ++k) {
+    const int source = crop.top + range.begin + k;
+    if (source < 0 || source >= p.height) continue;
+    const float weight = work.weights_y[y * taps + k];
+    const Rgb part = weigh_row(p, image + static_cast<std::int64_t>(source) * p.width * 3, crop.left,
+                               work.taps_x[x], work.weights_x + x * taps);
+    sum = {sum.r + weight * part.r, sum.g + weight * part.g, sum.b + weight * part.b};
+  }
+  return sum;
+}
+
+// The pixels of one crop's view; thread t owns pixels t, t + kBlock, ...
+struct Planes {
+  int n;
+  float* values;  // 3 x n
+
+  __device__ Rgb get(int i) const { return {values[i], values[n + i], values[2 * n + i]}; }
+  __device__ void set(int i, const Rgb& x) const {
+    values[i] = x.r;
+    values[n + i] = x.g;
+    values[2 * n + i] = x.b;
+  }
+  template <class Step>
+  __device__ void apply(const Step& step) const {
+    for (int i = static_cast<int>(threadIdx.x); i < n; i += kBlock) set(i, step(get(i)));
+  }
+};
+
+// The mean grey, in every thread; the order of the additions is fixed.
+__device__ float mean_grey(const Planes& planes) {
+  __shared__ float partial[kBlock];
+  float sum = 0.0F;
+  for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) sum += grey_of(planes.get(i));
+  __syncthreads();  // an earlier call's result has been read by all
+  partial[threadIdx.x] = sum;
+  __syncthreads();
+  for (unsigned step = kBlock / 2; step > 0; step /= 2) {
+    if (threadIdx.x < step) partial[threadIdx.x] += partial[threadIdx.x + step];
+    __syncthreads();
+  }
+  return partial[0] / static_cast<float>(planes.n);
+}
+
+__device__ void jitter(const AugmentParameters& crop, const Planes& planes) {
+  for (int part = 0; part < 4; ++part) {
+    switch (crop.order[part]) {
+      case ColourStep::none:
+        break;
+      case ColourStep::brightness:
+        planes.apply([&](const Rgb& x) { return blend(x, crop.brightness, 0.0F); });
+        break;
+      case ColourStep::contrast: {
+        const float mean = mean_grey(planes);
+        planes.apply([&](const Rgb& x) { return blend(x, crop.contrast, mean); });
+        break;
+      }
+      case ColourStep::saturation:
+        planes.apply([&](const Rgb& x) { return blend(x, crop.saturation, grey_of(x)); });
+        break;
+      case ColourStep::hue:
+        planes.apply([&](const Rgb& x) { return shift_hue(x, crop.hue); });
+        break;
+    }
+  }
+}
+
+__device__ void blur(const AugmentParameters& crop, int size, const AugmentWork& work, const Planes& planes) {
+  const int radius = crop.blur_kernel / 2;
+  double sum = 0;
+  for (int k = -radius; k <= radius; ++k) sum += gaussian(k, crop.blur_sigma);
+  for (int k = static_cast<int>(threadIdx.x); k <= 2 * radius; k += kBlock) {
+    work.row[k] = static_cast<float>(gaussian(k - radius, crop.blur_sigma) / sum);
+  }
+  __syncthreads();
+  for (int c = 0; c < 3; ++c) {
+    float* plane = planes.values + c * planes.n;
+    for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
+      const float* row = plane + i / size * size;
+      float value = 0.0F;
+      for (int k = -radius; k <= radius; ++k)
+        value += work.row[k + radius] * row[reflect(i % size + k, size)];
+      work.temporary[i] = value;
+    }
+    __syncthreads();
+    for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
+      float value = 0.0F;
+      for (int k = -radius; k <= radius; ++k) {
+        value += work.row[k + radius] * work.temporary[reflect(i / size + k, size) * size + i % size];
+      }
+      plane[i] = value;
+    }
+    __syncthreads();
+  }
+}
+
+template <class In, class Out>
+__device__ void augment_crop(const Augment& p, const AugmentParameters& crop, const In* image,
+                             const AugmentWork& work, Out* out) {
+  const auto size = static_cast<int>(p.size);
+  const Planes planes{size * size, work.planes};
+  fill_tap_tables(p, crop, work);
+  __syncthreads();
+  for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
+    const int x = crop.flip ? size - 1 - i % size : i % size;
+    const Rgb pixel = resized_pixel(p, crop, image, work, i / size, x);
+    planes.set(i, crop.clip ? Rgb{clip_unit(pixel.r), clip_unit(pixel.g), clip_unit(pixel.b)} : pixel);
+  }
+  jitter(crop, planes);
+  if (crop.grayscale) {
+    planes.apply([](const Rgb& x) {
+      const float grey = grey_of(x);
+      return Rgb{grey, grey, grey};
+    });
+  }
+  if (crop.blur_kernel != 0) blur(crop, size, work, planes);
+  const float threshold = crop.solarise_threshold;
+  for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
+    const Rgb x = planes.get(i);
+    const Rgb y{solarise(x.r, threshold), solarise(x.g, threshold), solarise(x.b, threshold)};
+    store(out + 3 * i, (y.r - crop.mean[0]) / crop.std[0]);
+    store(out + 3 * i + 1, (y.g - crop.mean[1]) / crop.std[1]);
+    store(out + 3 * i + 2, (y.b - crop.mean[2]) / crop.std[2]);
+  }
+}
+
+template <class In, class Out>
+__global__ void augment_crops(Augment p, std::int64_t slot_bytes, bool in_shared, const In* images,
+                              const AugmentParameters* crops, Out* out, char* scratch) {
+  extern __shared__ float4 shared[];
+  void* slot = in_shared ? static_cast<void*>(shared) : static_cast<void*>(scratch + blockIdx.x * slot_bytes);
+  const AugmentWork work = carve_work(p, slot);
+  for (std::int64_t i = blockIdx.x; i < p.crops; i += gridDim.x) {
+    const AugmentParameters crop = crops[i];
+    augment_crop(p, crop, images + crop.image * p.height * p.width * 3, work, out + i * p.size * p.size * 3);
+    __syncthreads();  // the next crop overwrites what this one still reads
+  }
+}
+
+}  // namespace
+
+template <class In, class Out>
+void augment(const Augment& p, const In* images, const AugmentParameters* crops, Out* out, void* scratch,
+             Stream stream) {
+  p.check();
+  if (p.crops == 0) return;
+  const std::size_t bytes = p.bytes_per_slot();
+  const bool in_shared = bytes <= kSharedLimit;
+  const unsigned grid = in_shared ? grid_for(p.crops, 1) : static_cast<unsigned>(p.slots);
+  launch("augment", augment_crops<In, Out>, grid, kBlock, in_shared ? bytes : 0, stream, p,
+         static_cast<std::int64_t>(bytes), in_shared, images, crops, out, static_cast<char*>(scratch));
+}
+
+#define NAGARE_INSTANTIATE(In, Out) \
+  template void augment(const Augment&, const In*, const AugmentParameters*, Out*, void*, Stream);
+NAGARE_INSTANTIATE(std::uint8_t, float)
+NAGARE_INSTANTIATE(std::uint8_t, bf16)
+NAGARE_INSTANTIATE(float, float)
+NAGARE_INSTANTIATE(float, bf16)
+#undef NAGARE_INSTANTIATE
+
+}  // namespace nagare::kernels::cuda
