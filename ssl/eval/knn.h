@@ -24,7 +24,7 @@ enum class KnnMetric : std::uint8_t { cosine, euclidean };
 
 struct KnnOptions {
   std::int64_t neighbours = 20;  // k
-  float temperature = 0.07F;     // > 0; read by the cosine weights alone
+  float temperature = 0.07F;     // >= 0.002; read by the cosine weights alone
   bool weighted = true;
   KnnMetric metric = KnnMetric::cosine;
   std::int64_t classes = 0;  // every label lies in [0, classes)

@@ -1,0 +1,110 @@
+#include "ssl/strategies/minred.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "engine/device/errors.h"
+#include "ssl/buffers/min_redundancy.h"
+
+namespace nagare::ssl {
+namespace {
+
+// What both variants share: arriving images enter the buffer, and every update refreshes the features of what it saw.
+class MinRed : public Strategy {
+ public:
+  MinRed(const StrategyContext& context, const MinRedOptions& options)
+      : context_(context),
+        options_(options),
+        buffer_({.slots = context.capacity + context.stream_batch,
+                 .embedding_dim = context.embedding_dim,
+                 .image_shape = context.image_shape,
+                 .device = context.device}) {}
+
+  void arrive(const Batch& batch) override { buffer_.insert(batch); }
+
+  void after_step(const Batch& /*trained*/, const StepOutput& output, const Progress& /*progress*/) override {
+    buffer_.update_features(trained_slots_, output.embedding, options_.feature_keep);
+  }
+
+  void list_state(nn::StateList& list) const override {
+    const nn::StateList::Scope scope(list, "buffer");
+    buffer_.list_state(list);
+  }
+
+ protected:
+  std::vector<std::int64_t> pick(const std::vector<std::int64_t>& slots, std::int64_t count,
+                                 const Progress& progress) const {
+    std::vector<std::int64_t> picked = draw_without_replacement(static_cast<std::int64_t>(slots.size()), count,
+                                                                replay_key(context_.seed, progress.step));
+    for (std::int64_t& index : picked) index = slots[static_cast<std::size_t>(index)];
+    return picked;
+  }
+
+  StrategyContext context_;
+  MinRedOptions options_;
+  MinRedundancyBuffer buffer_;
+  std::vector<std::int64_t> trained_slots_;  // of the update between compose() and after_step()
+};
+
+class StreamReplay final : public MinRed {
+ public:
+  using MinRed::MinRed;
+
+  Batch compose(const Batch& batch, const Progress& progress) override {
+    std::vector<std::int64_t> older = buffer_.by_age();  // its last entries are the arriving images, in order
+    const auto arrived = older.end() - static_cast<std::ptrdiff_t>(batch.ids.size());
+    trained_slots_.assign(arrived, older.end());
+    older.erase(arrived, older.end());
+    const std::vector<std::int64_t> replayed = pick(older, context_.replay, progress);
+    trained_slots_.insert(trained_slots_.end(), replayed.begin(), replayed.end());
+    return with_replay(batch, buffer_.stored(), replayed);
+  }
+
+  void finish(const Batch& /*batch*/) override { buffer_.evict(context_.capacity); }
+};
+
+class Official final : public MinRed {
+ public:
+  using MinRed::MinRed;
+
+  void arrive(const Batch& batch) override {
+    MinRed::arrive(batch);
+    buffer_.evict(context_.capacity);
+  }
+
+  Batch compose(const Batch& batch, const Progress& progress) override {
+    const Batch nothing{.images = {}, .ids = {}, .position = batch.position, .task = batch.task};
+    trained_slots_.clear();
+    if (buffer_.size() < context_.capacity && !options_.train_while_filling) return nothing;
+    trained_slots_ = pick(buffer_.by_age(), static_cast<std::int64_t>(batch.ids.size()), progress);
+    return with_replay(nothing, buffer_.stored(), trained_slots_);
+  }
+};
+
+}  // namespace
+
+OptionSet MinRedOptions::bind() {
+  OptionSet set;
+  set.choice("variant", variant, {"stream-replay", "official"},
+             "train on arriving and replayed images, or on the buffer alone as published");
+  set.number("feature-keep", feature_keep, {.low = 0.0, .high = 1.0},
+             "share of the old feature in an entry's running mean");
+  set.flag("train-while-filling", train_while_filling, "official variant: train before the buffer is full");
+  return set;
+}
+
+std::unique_ptr<Strategy> make_minred(const StrategyContext& context) {
+  MinRedOptions options;
+  options.bind().assign("minred", context.options);
+  if (options.variant == "official") {
+    if (context.capacity < context.stream_batch) {
+      throw BadConfig("minred: the official variant draws its batches of " + std::to_string(context.stream_batch) +
+                      " from the buffer, which holds " + std::to_string(context.capacity) +
+                      ": need a buffer at least as large as an arriving batch");
+    }
+    return std::make_unique<Official>(context, options);
+  }
+  return std::make_unique<StreamReplay>(context, options);
+}
+
+}  // namespace nagare::ssl
