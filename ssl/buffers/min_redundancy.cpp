@@ -55,9 +55,9 @@ Tensor integers(std::int64_t count, std::int64_t value) {
 
 MinRedundancyBuffer::MinRedundancyBuffer(const MinRedundancyShape& shape) {
   if (shape.slots < 1 || shape.embedding_dim < 1 || shape.image_shape.rank() != 3) {
-    throw std::invalid_argument("minimum-redundancy buffer: " + std::to_string(shape.slots) + " slots, embedding of " +
-                                std::to_string(shape.embedding_dim) + ", images " + to_string(shape.image_shape) +
-                                ": need at least 1, at least 1 and (H, W, C)");
+    throw std::invalid_argument("minimum-redundancy buffer: " + std::to_string(shape.slots) +
+                                " slots, embedding of " + std::to_string(shape.embedding_dim) + ", images " +
+                                to_string(shape.image_shape) + ": need at least 1, at least 1 and (H, W, C)");
   }
   const Shape& image = shape.image_shape;
   stored_.images = Tensor::zeros({shape.slots, image[0], image[1], image[2]},
@@ -94,7 +94,8 @@ void MinRedundancyBuffer::insert(const Batch& batch) {
   const auto count = static_cast<std::int64_t>(batch.ids.size());
   if (size() + count > arrival_.numel()) {
     throw std::invalid_argument("minimum-redundancy buffer: " + std::to_string(size()) + " entries and " +
-                                std::to_string(count) + " arriving, room for " + std::to_string(arrival_.numel()));
+                                std::to_string(count) + " arriving, room for " +
+                                std::to_string(arrival_.numel()));
   }
   auto* arrival = arrival_.data<std::int64_t>();
   auto* lifespan = lifespan_.data<std::int64_t>();
@@ -110,11 +111,13 @@ void MinRedundancyBuffer::insert(const Batch& batch) {
   for (std::int64_t s = 0; s < arrival_.numel(); ++s) lifespan[s] += arrival[s] >= 0 ? 1 : 0;
 }
 
-void MinRedundancyBuffer::update_features(std::span<const std::int64_t> slots, const Tensor& embedding, float keep) {
+void MinRedundancyBuffer::update_features(std::span<const std::int64_t> slots, const Tensor& embedding,
+                                          float keep) {
   const std::int64_t dim = features_.shape()[1];
   if (embedding.shape() != Shape{static_cast<std::int64_t>(slots.size()), dim}) {
-    throw std::invalid_argument("minimum-redundancy buffer: embedding " + to_string(embedding.shape()) + " for " +
-                                std::to_string(slots.size()) + " entries of width " + std::to_string(dim));
+    throw std::invalid_argument("minimum-redundancy buffer: embedding " + to_string(embedding.shape()) +
+                                " for " + std::to_string(slots.size()) + " entries of width " +
+                                std::to_string(dim));
   }
   const std::vector<float> rows = embedding.to_vector<float>();
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -172,7 +175,9 @@ void MinRedundancyBuffer::drop_redundant(const std::vector<std::int64_t>& candid
   const Rows matrix{packed.data(), dim};
   std::vector<char> alive(static_cast<std::size_t>(rows), 1);
   std::vector<Partner> partners(static_cast<std::size_t>(rows));
-  const auto refresh = [&](std::int64_t r) { partners[static_cast<std::size_t>(r)] = matrix.partner(r, alive); };
+  const auto refresh = [&](std::int64_t r) {
+    partners[static_cast<std::size_t>(r)] = matrix.partner(r, alive);
+  };
   parallel_for(rows, refresh);
   for (std::int64_t step = 0; step < count; ++step) {
     const auto most = std::ranges::max_element(partners, {}, &Partner::similarity);  // the first of equals

@@ -31,10 +31,11 @@ Batch with_replay(const Batch& arriving, const StoredImages& stored, std::span<c
   const auto replayed = static_cast<std::int64_t>(slots.size());
   if (replayed == 0) return arriving;
   const Shape& shape = stored.images.shape();
-  Batch batch{.images = Tensor::empty({first + replayed, shape[1], shape[2], shape[3]}, stored.images.options()),
-              .ids = first > 0 ? arriving.ids : std::vector<std::int64_t>{},
-              .position = arriving.position,
-              .task = arriving.task};
+  Batch batch{
+      .images = Tensor::empty({first + replayed, shape[1], shape[2], shape[3]}, stored.images.options()),
+      .ids = first > 0 ? arriving.ids : std::vector<std::int64_t>{},
+      .position = arriving.position,
+      .task = arriving.task};
   if (first > 0) batch.images.rows(0, first).copy_from(arriving.images);
   for (std::int64_t i = 0; i < replayed; ++i) {
     const std::int64_t slot = slots[static_cast<std::size_t>(i)];

@@ -34,8 +34,8 @@ class MinRed : public Strategy {
  protected:
   std::vector<std::int64_t> pick(const std::vector<std::int64_t>& slots, std::int64_t count,
                                  const Progress& progress) const {
-    std::vector<std::int64_t> picked = draw_without_replacement(static_cast<std::int64_t>(slots.size()), count,
-                                                                replay_key(context_.seed, progress.step));
+    std::vector<std::int64_t> picked = draw_without_replacement(
+        static_cast<std::int64_t>(slots.size()), count, replay_key(context_.seed, progress.step));
     for (std::int64_t& index : picked) index = slots[static_cast<std::size_t>(index)];
     return picked;
   }
@@ -98,8 +98,9 @@ std::unique_ptr<Strategy> make_minred(const StrategyContext& context) {
   options.bind().assign("minred", context.options);
   if (options.variant == "official") {
     if (context.capacity < context.stream_batch) {
-      throw BadConfig("minred: the official variant draws its batches of " + std::to_string(context.stream_batch) +
-                      " from the buffer, which holds " + std::to_string(context.capacity) +
+      throw BadConfig("minred: the official variant draws its batches of " +
+                      std::to_string(context.stream_batch) + " from the buffer, which holds " +
+                      std::to_string(context.capacity) +
                       ": need a buffer at least as large as an arriving batch");
     }
     return std::make_unique<Official>(context, options);

@@ -12,19 +12,19 @@ namespace nagare::ssl {
 namespace {
 
 constexpr StrategyRow kStrategies[] = {
-    {"er", "replays a uniform sample of the past", "Vitter, ACM TOMS 1985; Chaudhry et al., arXiv 1902.10486", make_er,
-     er_options},
+    {"er", "replays a uniform sample of the past", "Vitter, ACM TOMS 1985; Chaudhry et al., arXiv 1902.10486",
+     make_er, er_options},
     {"finetune", "trains on what arrives and nothing else", "the baseline of every continual-learning paper",
      make_finetune, finetune_options},
-    {"minred", "replays from a buffer that drops what it already has", "Purushwalkam et al., ECCV 2022", make_minred,
-     [] { return MinRedOptions().bind().list(); }},
+    {"minred", "replays from a buffer that drops what it already has", "Purushwalkam et al., ECCV 2022",
+     make_minred, [] { return MinRedOptions().bind().list(); }},
 };
 
 void check(const std::string& name, const StrategyContext& context) {
   if (context.capacity < 1 || context.replay < 1 || context.stream_batch < 1) {
     throw BadConfig(name + ": buffer of " + std::to_string(context.capacity) + ", replay of " +
-                    std::to_string(context.replay) + ", arriving batches of " + std::to_string(context.stream_batch) +
-                    ": need at least 1 of each");
+                    std::to_string(context.replay) + ", arriving batches of " +
+                    std::to_string(context.stream_batch) + ": need at least 1 of each");
   }
 }
 
