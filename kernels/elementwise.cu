@@ -11,6 +11,16 @@ __global__ void combine(LinearCombination p, const T* a, const T* b, T* out) {
       p.n, [=](std::int64_t i) { store(out + i, p.alpha * load(a + i) + p.beta * load(b + i)); });
 }
 
+template <class T>
+__global__ void scale_and_shift(Affine p, const T* a, T* out) {
+  for_each_index_of_this_thread(p.n, [=](std::int64_t i) { store(out + i, p.alpha * load(a + i) + p.beta); });
+}
+
+template <class T>
+__global__ void product(std::int64_t n, const T* a, const T* b, T* out) {
+  for_each_index_of_this_thread(n, [=](std::int64_t i) { store(out + i, load(a + i) * load(b + i)); });
+}
+
 template <class From, class To>
 __global__ void convert(std::int64_t n, const From* a, To* out) {
   for_each_index_of_this_thread(n, [=](std::int64_t i) { store(out + i, load(a + i)); });
@@ -28,6 +38,16 @@ void linear_combination(const LinearCombination& p, const T* a, const T* b, T* o
   if (p.n > 0) launch("linear_combination", combine<T>, grid_for(p.n), kBlock, 0, stream, p, a, b, out);
 }
 
+template <class T>
+void affine(const Affine& p, const T* a, T* out, Stream stream) {
+  if (p.n > 0) launch("affine", scale_and_shift<T>, grid_for(p.n), kBlock, 0, stream, p, a, out);
+}
+
+template <class T>
+void multiply(std::int64_t n, const T* a, const T* b, T* out, Stream stream) {
+  if (n > 0) launch("multiply", product<T>, grid_for(n), kBlock, 0, stream, n, a, b, out);
+}
+
 template <class From, class To>
 void cast(std::int64_t n, const From* a, To* out, Stream stream) {
   if (n > 0) launch("cast", convert<From, To>, grid_for(n), kBlock, 0, stream, n, a, out);
@@ -40,6 +60,10 @@ void fill(std::int64_t n, float value, T* out, Stream stream) {
 
 template void linear_combination(const LinearCombination&, const float*, const float*, float*, Stream);
 template void linear_combination(const LinearCombination&, const bf16*, const bf16*, bf16*, Stream);
+template void affine(const Affine&, const float*, float*, Stream);
+template void affine(const Affine&, const bf16*, bf16*, Stream);
+template void multiply(std::int64_t, const float*, const float*, float*, Stream);
+template void multiply(std::int64_t, const bf16*, const bf16*, bf16*, Stream);
 template void cast(std::int64_t, const float*, bf16*, Stream);
 template void cast(std::int64_t, const bf16*, float*, Stream);
 template void fill(std::int64_t, float, float*, Stream);

@@ -1,5 +1,6 @@
 #pragma once
-// Philox4x32-10: random numbers as a pure function of a counter and a key. Every draw in nagare comes from here.
+// Philox4x32-10: random numbers as a pure function of a counter and a key. Every draw in nagare comes from
+// here.
 //
 //   key      the run's 64-bit seed
 //   counter  (block of 4 draws | purpose << 24, step, sample, view)
@@ -53,6 +54,16 @@ struct RandomKey {
   std::uint32_t view = 0;
 };
 
+// Block `block` of four draws of a stream, and a draw as f32 in [0, 1): for code that needs draw i without i
+// - 1 others.
+NAGARE_HOST_DEVICE inline PhiloxBlock random_block(const RandomKey& key, std::uint32_t block) {
+  return philox4x32(
+      {{(static_cast<std::uint32_t>(key.purpose) << 24) + block, key.step, key.sample, key.view}}, key.seed);
+}
+NAGARE_HOST_DEVICE inline float unit_float(std::uint32_t word) {
+  return static_cast<float>(word >> 8) * 0x1p-24F;
+}
+
 class Philox {
  public:
   NAGARE_HOST_DEVICE explicit Philox(const RandomKey& key)
@@ -69,7 +80,7 @@ class Philox {
   }
 
   // f32 in [0, 1).
-  NAGARE_HOST_DEVICE float uniform() { return static_cast<float>(next() >> 8) * 0x1p-24F; }
+  NAGARE_HOST_DEVICE float uniform() { return unit_float(next()); }
   // f32 in [low, high).
   NAGARE_HOST_DEVICE float uniform(float low, float high) { return low + (high - low) * uniform(); }
   // Integer in [0, n), n >= 1, by the high half of a product: bias below n / 2^32.

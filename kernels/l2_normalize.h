@@ -1,0 +1,45 @@
+#pragma once
+// Every row of a matrix divided by its Euclidean length.
+//
+//   forward    norm[r] = ||x[r,:]||,  y[r,c] = x[r,c] / max(norm[r], epsilon)
+//   backward   dx[r,c] = (dy[r,c] - y[r,c] sum_k y[r,k] dy[r,k]) / norm[r]   where norm[r] >= epsilon
+//              dx[r,c] = dy[r,c] / epsilon                                    elsewhere: the divisor is a
+//              constant there
+//
+// x, y, dy, dx  f32 (rows, cols), row-major;  norm  f32 (rows)
+// epsilon       positive; 1e-12 in the methods
+// aliasing      y may be x, dx may be dy
+// range         lengths from 1e-38 to 3e38: no square overflows on the way
+// special       a row with NaN or infinity comes out with NaN and harms no other; a row of zeros gives zeros
+// accuracy      |y - exact| <= 1e-6; bit-identical from run to run
+// cost          floor 8 bytes per element forward, 12 backward
+// errors        std::invalid_argument with shape and epsilon
+// source        torch.nn.functional.normalize
+#include <cstdint>
+
+#include "kernels/stream.h"
+
+namespace nagare::kernels {
+
+struct L2Normalize {
+  std::int64_t rows;  // >= 0
+  std::int64_t cols;  // >= 1
+  float epsilon = 1e-12F;
+
+  void check() const;
+};
+
+#define NAGARE_DECLARE_TWIN                                                                            \
+  void l2_normalize(const L2Normalize& p, const float* x, float* y, float* norm, Stream stream);       \
+  void l2_normalize_backward(const L2Normalize& p, const float* y, const float* norm, const float* dy, \
+                             float* dx, Stream stream);
+
+namespace cpu {
+NAGARE_DECLARE_TWIN
+}
+namespace cuda {
+NAGARE_DECLARE_TWIN
+}
+#undef NAGARE_DECLARE_TWIN
+
+}  // namespace nagare::kernels

@@ -1,0 +1,42 @@
+#pragma once
+// log sum_c exp(x[r,c]) of every row, kept as two numbers so that nothing is lost when the row has a large
+// offset.
+//
+//   row_log_sum           max[r] = max_c x[r,c],  log_sum[r] = log sum_c exp(x[r,c] - max[r]);  the result is
+//   their sum log_sum_exp_backward  dx[r,c] = dy[r] exp((x[r,c] - max[r]) - log_sum[r])
+//
+// x, dx     f32 (rows, cols), row-major;  max, log_sum, dy  f32 (rows)
+// aliasing  dx may be x
+// special   x = -inf is a masked entry: gradient 0. A row of -inf alone: the result is -inf, its gradient
+// NaN.
+//           A row with NaN or +inf comes out NaN
+// accuracy  1e-6 of max(1, |log_sum|), whatever the offset; bit-identical from run to run
+// cost      floor 4 bytes per element forward, 8 backward
+// errors    std::invalid_argument with the shape
+#include <cstdint>
+
+#include "kernels/stream.h"
+
+namespace nagare::kernels {
+
+struct LogSumExp {
+  std::int64_t rows;  // >= 0
+  std::int64_t cols;  // >= 1
+
+  void check() const;
+};
+
+#define NAGARE_DECLARE_TWIN                                                                             \
+  void row_log_sum(const LogSumExp& p, const float* x, float* max, float* log_sum, Stream stream);      \
+  void log_sum_exp_backward(const LogSumExp& p, const float* x, const float* max, const float* log_sum, \
+                            const float* dy, float* dx, Stream stream);
+
+namespace cpu {
+NAGARE_DECLARE_TWIN
+}
+namespace cuda {
+NAGARE_DECLARE_TWIN
+}
+#undef NAGARE_DECLARE_TWIN
+
+}  // namespace nagare::kernels

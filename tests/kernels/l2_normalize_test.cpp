@@ -1,0 +1,1 @@
+#include "kernels/l2_normalize.h"

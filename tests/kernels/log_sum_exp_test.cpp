@@ -1,0 +1,1 @@
+#include "kernels/log_sum_exp.h"
