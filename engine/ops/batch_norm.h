@@ -1,5 +1,6 @@
 #pragma once
-// Batch normalisation over every axis but the last, fused with a residual sum and ReLU; see kernels/batch_norm.h.
+// Batch normalisation over every axis but the last, fused with a residual sum and ReLU; see
+// kernels/batch_norm.h.
 //
 //   y = relu?((x - mean) / sqrt(var + epsilon) * gamma + beta + residual?)
 //
@@ -26,6 +27,7 @@ struct BatchNorm {
   bool relu = false;
 };
 
-Tensor batch_norm(const Tensor& x, const BatchNormState& state, const BatchNorm& options, const Tensor& residual = {});
+Tensor batch_norm(const Tensor& x, const BatchNormState& state, const BatchNorm& options,
+                  const Tensor& residual = {});
 
 }  // namespace nagare

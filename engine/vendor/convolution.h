@@ -1,16 +1,15 @@
 #pragma once
 // 2-D cross-correlation with zero padding, and its two gradients. CPU: oneDNN. CUDA: cuDNN.
 //
-//   forward            y[n,i,j,o] = bias[o] + sum_{u,v,c} w[o,u,v,c] x[n, i*stride + u - padding, j*stride + v - padding, c]
-//   backward_data      dx = d sum(y * dy) / dx
-//   backward_weights   dw = d sum(y * dy) / dw
+//   forward            y[n,i,j,o] = bias[o] + sum_{u,v,c} w[o,u,v,c] x[n, i*stride + u - padding, j*stride +
+//   v - padding, c] backward_data      dx = d sum(y * dy) / dx backward_weights   dw = d sum(y * dy) / dw
 //
 // x, dx       T (batch, height, width, in_channels); T is float or bf16
-// y, dy       T (batch, out_height, out_width, out_channels),  out = floor((in + 2 padding - kernel) / stride) + 1
-// w, dw       f32 (out_channels, kernel_height, kernel_width, in_channels), whatever T is; rounded to T inside
-// bias        f32 (out_channels) or nullptr; its gradient is the sum of dy over all axes but the last
-// aliasing    none
-// accuracy    products of T summed in f32; the same bits from run to run for a given number of threads (the libraries
+// y, dy       T (batch, out_height, out_width, out_channels),  out = floor((in + 2 padding - kernel) /
+// stride) + 1 w, dw       f32 (out_channels, kernel_height, kernel_width, in_channels), whatever T is;
+// rounded to T inside bias        f32 (out_channels) or nullptr; its gradient is the sum of dy over all axes
+// but the last aliasing    none accuracy    products of T summed in f32; the same bits from run to run for a
+// given number of threads (the libraries
 //             split the sum of backward_weights by thread)
 // cost        2 * batch * out_height * out_width * out_channels * kernel area * in_channels FLOP each
 // errors      std::invalid_argument naming the sizes, before anything is written; batch = 0 does nothing, but
@@ -41,13 +40,15 @@ struct Convolution {
   auto operator<=>(const Convolution&) const = default;
 };
 
-#define NAGARE_DECLARE_TWIN                                                                                      \
-  template <class T>                                                                                             \
-  void convolution(const Convolution& p, const T* x, const float* w, const float* bias, T* y, Stream stream);    \
-  template <class T>                                                                                             \
-  void convolution_backward_data(const Convolution& p, const T* dy, const float* w, T* dx, Stream stream);       \
-  template <class T>                                                                                             \
-  void convolution_backward_weights(const Convolution& p, const T* x, const T* dy, float* dw, Stream stream);
+#define NAGARE_DECLARE_TWIN                                                                                \
+  template <class T>                                                                                       \
+  void convolution(const Convolution& p, const T* x, const float* w, const float* bias, T* y,              \
+                   Stream stream);                                                                         \
+  template <class T>                                                                                       \
+  void convolution_backward_data(const Convolution& p, const T* dy, const float* w, T* dx, Stream stream); \
+  template <class T>                                                                                       \
+  void convolution_backward_weights(const Convolution& p, const T* x, const T* dy, float* dw,              \
+                                    Stream stream);
 
 namespace cpu {
 NAGARE_DECLARE_TWIN

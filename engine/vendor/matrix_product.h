@@ -31,9 +31,10 @@ struct MatrixProduct {
   auto operator<=>(const MatrixProduct&) const = default;
 };
 
-#define NAGARE_DECLARE_TWIN    \
-  template <class T, class Out> \
-  void matrix_product(const MatrixProduct& p, const T* a, const T* b, const float* bias, Out* c, Stream stream);
+#define NAGARE_DECLARE_TWIN                                                                      \
+  template <class T, class Out>                                                                  \
+  void matrix_product(const MatrixProduct& p, const T* a, const T* b, const float* bias, Out* c, \
+                      Stream stream);
 
 namespace cpu {
 NAGARE_DECLARE_TWIN

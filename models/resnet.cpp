@@ -1,0 +1,111 @@
+#include "models/resnet.h"
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "engine/ops/pooling.h"
+
+namespace nagare::models {
+
+struct ResNet::Block {
+  Block(std::int64_t in, std::int64_t out, std::int64_t stride, nn::Initializer& init)
+      : conv1({.in_channels = in, .out_channels = out, .kernel = 3, .stride = stride, .padding = 1}, init),
+        bn1(out, init),
+        conv2({.in_channels = out, .out_channels = out, .kernel = 3, .padding = 1}, init),
+        bn2(out, init) {
+    if (stride == 1 && in == out) return;
+    shortcut_conv.emplace(
+        nn::Conv2dSizes{.in_channels = in, .out_channels = out, .kernel = 1, .stride = stride}, init);
+    shortcut_bn.emplace(out, init);
+  }
+
+  Tensor forward(const Tensor& x, bool training) const {
+    const Tensor h = bn1.forward_relu(conv1.forward(x), training);
+    const Tensor shortcut = shortcut_conv ? shortcut_bn->forward(shortcut_conv->forward(x), training) : x;
+    return bn2.forward_relu(conv2.forward(h), training, shortcut);
+  }
+
+  void list_state(nn::StateList& list) const {
+    const auto add = [&](const char* name, const auto& module) {
+      const nn::StateList::Scope scope(list, name);
+      module.list_state(list);
+    };
+    add("conv1", conv1);
+    add("bn1", bn1);
+    add("conv2", conv2);
+    add("bn2", bn2);
+    if (shortcut_conv) add("downsample.0", *shortcut_conv);
+    if (shortcut_bn) add("downsample.1", *shortcut_bn);
+  }
+
+  nn::Conv2d conv1;
+  nn::BatchNorm bn1;
+  nn::Conv2d conv2;
+  nn::BatchNorm bn2;
+  std::optional<nn::Conv2d> shortcut_conv;
+  std::optional<nn::BatchNorm> shortcut_bn;
+};
+
+ResNet::ResNet(const ResNetOptions& options) : width_(options.width), stem_kind_(options.stem) {
+  if (width_ < 1) throw std::invalid_argument("resnet18: width " + std::to_string(width_) + ", need >= 1");
+  nn::Initializer init(options.seed, options.device);
+  const nn::Conv2dSizes cifar{
+      .in_channels = 3, .out_channels = width_, .kernel = 3, .stride = 1, .padding = 1};
+  const nn::Conv2dSizes imagenet{
+      .in_channels = 3, .out_channels = width_, .kernel = 7, .stride = 2, .padding = 3};
+  conv1_ = std::make_unique<nn::Conv2d>(stem_kind_ == Stem::cifar ? cifar : imagenet, init);
+  bn1_ = std::make_unique<nn::BatchNorm>(width_, init);
+  std::int64_t in = width_;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const std::int64_t out = width_ << i;
+    layers_[i].emplace_back(in, out, i == 0 ? 1 : 2, init);
+    layers_[i].emplace_back(out, out, 1, init);
+    in = out;
+  }
+}
+
+ResNet::~ResNet() = default;
+
+Tensor ResNet::stem(const Tensor& images, bool training) const {
+  if (images.shape().rank() != 4 || images.shape()[3] != 3) {
+    throw std::invalid_argument("resnet18: images " + to_string(images.shape()) + ", need (N, H, W, 3)");
+  }
+  return bn1_->forward_relu(conv1_->forward(images), training);
+}
+
+Tensor ResNet::forward(const Tensor& images, bool training) {
+  return forward_stages(images, training).features;
+}
+
+ResNetStages ResNet::forward_stages(const Tensor& images, bool training) {
+  ResNetStages stages;
+  stages.stem = stem(images, training);
+  Tensor x = stem_kind_ == Stem::cifar ? stages.stem
+                                       : max_pool(stages.stem, {.kernel = 3, .stride = 2, .padding = 1});
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    for (const Block& block : layers_[i]) x = block.forward(x, training);
+    stages.layers[i] = x;
+  }
+  stages.features = global_average_pool(x);
+  return stages;
+}
+
+void ResNet::list_state(nn::StateList& list) const {
+  {
+    const nn::StateList::Scope scope(list, "conv1");
+    conv1_->list_state(list);
+  }
+  {
+    const nn::StateList::Scope scope(list, "bn1");
+    bn1_->list_state(list);
+  }
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    for (std::size_t j = 0; j < layers_[i].size(); ++j) {
+      const nn::StateList::Scope scope(list, "layer" + std::to_string(i + 1) + "." + std::to_string(j));
+      layers_[i][j].list_state(list);
+    }
+  }
+}
+
+}  // namespace nagare::models

@@ -1,0 +1,60 @@
+#pragma once
+// ResNet-18 without its classifier: a stem, four stages of two basic blocks, global average pooling.
+//
+//   block    y = ReLU(BN(conv3x3(ReLU(BN(conv3x3(x))))) + shortcut(x)),  shortcut = x, or BN(conv1x1 stride 2) where the
+//            size changes
+//   stem     cifar: conv 3x3, stride 1, padding 1, BN, ReLU;   imagenet: conv 7x7, stride 2, padding 3, BN, ReLU,
+//            max-pool 3x3, stride 2, padding 1
+//
+// widths   w, 2w, 4w, 8w; w = 64 is the published network, feature_dim = 8w
+// names    torchvision's resnet18 (conv1.weight, bn1.weight, layer1.0.conv1.weight, layer2.0.downsample.0.weight, ...)
+// source   He et al., CVPR 2016
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "engine/nn/modules.h"
+#include "models/backbone.h"
+
+namespace nagare::models {
+
+enum class Stem { cifar, imagenet };
+
+struct ResNetOptions {
+  std::int64_t width = 64;
+  Stem stem = Stem::cifar;
+  std::uint64_t seed = 0;
+  Device device = Device::cpu;
+};
+
+// The activations (N, H, W, C) on the way, and the features.
+struct ResNetStages {
+  Tensor stem;                   // after BN and ReLU, before max-pooling
+  std::array<Tensor, 4> layers;  // torchvision's layer1 .. layer4
+  Tensor features;               // (N, 8 width)
+};
+
+class ResNet : public Backbone {
+ public:
+  explicit ResNet(const ResNetOptions& options);
+  ~ResNet() override;
+
+  Tensor forward(const Tensor& images, bool training) override;
+  // forward() that shows the activations: for tests, and for methods that work on feature maps.
+  ResNetStages forward_stages(const Tensor& images, bool training);
+  std::int64_t feature_dim() const override { return 8 * width_; }
+  void list_state(nn::StateList& list) const override;
+
+ private:
+  struct Block;
+
+  Tensor stem(const Tensor& images, bool training) const;
+
+  std::int64_t width_;
+  Stem stem_kind_;
+  std::unique_ptr<nn::Conv2d> conv1_;
+  std::unique_ptr<nn::BatchNorm> bn1_;
+  std::array<std::vector<Block>, 4> layers_;
+};
+
+}  // namespace nagare::models
