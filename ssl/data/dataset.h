@@ -21,25 +21,34 @@ struct Split {
   std::int64_t size() const { return images.defined() ? images.shape()[0] : 0; }
 };
 
+// A file that could not be used, and why. Its place is taken by the next good file of its class and split.
+struct SkippedFile {
+  std::string path;
+  std::string reason;
+};
+
 struct Dataset {
   std::string spec;                      // as it was asked for
-  Split train;
-  Split test;
-  std::vector<std::string> class_names;  // size = class count
-  std::vector<float> mean;               // per channel over the training images, of the [0, 1] range: 3 values
-  std::vector<float> std;
+  Split train;                           // at least one image
+  Split test;                            // may be empty: a folder without test images
+  std::vector<std::string> class_names;  // size = class count; valid UTF-8 on one line
+  std::vector<float> mean;  // per channel over the training images, of the [0, 1] range: 3 values
+  std::vector<float>
+      std;  // of the population; 1 for a channel that never varies, so that dividing by it is safe
+  std::vector<SkippedFile> skipped;
 
   std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
   std::int64_t image_size() const { return train.images.shape()[1]; }
 };
 
 struct DataOptions {
-  std::uint64_t seed = 0;
-  std::string cache_dir;  // for decoded image folders; "" is $XDG_CACHE_HOME/nagare or ~/.cache/nagare
+  std::uint64_t seed = 0;       // draws subsets (per-class=, test=); nothing else depends on it
+  std::string cache_dir = {};        // for decoded image folders; "": decode every time
+  Device device = Device::cpu;  // where fractals are drawn; the images are the same, and arrive on the CPU
 };
 
 // spec    "cifar10:DIR", "cifar100:DIR", "tinyimagenet:DIR", "folder:DIR,size=64", "fractal:classes=10,per-class=500,
-//         size=32,seed=1"; see `nagare list data`
+//         size=32,seed=1"; see ssl/data/table.h and `nagare list data`
 // errors  BadConfig for a spec that cannot be read, BadData naming the file and what is wrong with it
 Dataset load_dataset(const std::string& spec, const DataOptions& options);
 
