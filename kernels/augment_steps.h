@@ -21,23 +21,25 @@ struct Rgb {
   float b;
 };
 
-NAGARE_HOST_DEVICE inline float clip_unit(float x) {
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE float clip_unit(float x) {
   const float low = x < 0.0F ? 0.0F : x;
   return low > 1.0F ? 1.0F : low;
 }
 
-NAGARE_HOST_DEVICE inline float grey_of(const Rgb& x) { return 0.2989F * x.r + 0.587F * x.g + 0.114F * x.b; }
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE float grey_of(const Rgb& x) {
+  return 0.2989F * x.r + 0.587F * x.g + 0.114F * x.b;
+}
 
 // clip(factor * x + (1 - factor) * other): brightness has other = 0, contrast the mean grey, saturation the
 // pixel's grey.
-NAGARE_HOST_DEVICE inline Rgb blend(const Rgb& x, float factor, float other) {
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE Rgb blend(const Rgb& x, float factor, float other) {
   const float rest = (1.0F - factor) * other;
   return {clip_unit(factor * x.r + rest), clip_unit(factor * x.g + rest), clip_unit(factor * x.b + rest)};
 }
 
 // One channel of HSV -> RGB with c = v s: v - c clip(min(k, 4 - k)), k = (n + 6 h) mod 6, n = 5, 3, 1 for r,
 // g, b.
-NAGARE_HOST_DEVICE inline float channel_of_hsv(float n, float six_h, float v, float c) {
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE float channel_of_hsv(float n, float six_h, float v, float c) {
   const float turn = n + six_h;
   const float wrapped = turn - 6.0F;
   const float k = turn >= 6.0F ? wrapped : turn;
@@ -46,18 +48,21 @@ NAGARE_HOST_DEVICE inline float channel_of_hsv(float n, float six_h, float v, fl
 }
 
 // shift in turns, [-0.5, 0.5].
-NAGARE_HOST_DEVICE inline Rgb shift_hue(const Rgb& x, float shift) {
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE Rgb shift_hue(const Rgb& x, float shift) {
   const float gb_max = x.g > x.b ? x.g : x.b;
   const float gb_min = x.g < x.b ? x.g : x.b;
   const float max = x.r > gb_max ? x.r : gb_max;
   const float min = x.r < gb_min ? x.r : gb_min;
   const float chroma = max - min;
   const float divisor = chroma == 0.0F ? 1.0F : chroma;
-  const float from_red = (x.g - x.b) / divisor;
-  const float from_green = 2.0F + (x.b - x.r) / divisor;
-  const float from_blue = 4.0F + (x.r - x.g) / divisor;
-  const float not_red = max == x.g ? from_green : from_blue;
-  const float sixths = max == x.r ? from_red : not_red;
+  const float green_blue = x.g - x.b;
+  const float blue_red = x.b - x.r;
+  const float red_green = x.r - x.g;
+  const float below_red = max == x.g ? blue_red : red_green;
+  const float difference = max == x.r ? green_blue : below_red;
+  const float past_red = max == x.g ? 2.0F : 4.0F;
+  const float sector = max == x.r ? 0.0F : past_red;
+  const float sixths = sector + difference / divisor;
   const float turned = sixths + 6.0F * shift;  // in [-4, 8)
   const float raised = turned + 6.0F;
   const float positive = turned < 0.0F ? raised : turned;
@@ -67,7 +72,7 @@ NAGARE_HOST_DEVICE inline Rgb shift_hue(const Rgb& x, float shift) {
           channel_of_hsv(1.0F, six_h, max, chroma)};
 }
 
-NAGARE_HOST_DEVICE inline float solarise(float x, float threshold) {
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE float solarise(float x, float threshold) {
   const float inverted = 1.0F - x;
   return x >= threshold ? inverted : x;
 }

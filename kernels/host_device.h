@@ -5,3 +5,6 @@
 #else
 #define NAGARE_HOST_DEVICE
 #endif
+
+// For what a NAGARE_SIMD loop calls: the loop is vector code only if nothing in it stays a call.
+#define NAGARE_FORCE_INLINE inline __attribute__((always_inline))

@@ -1,0 +1,52 @@
+#include "ssl/augment/recipes.h"
+
+namespace nagare::ssl {
+namespace {
+
+constexpr std::int64_t kMedium = 64;  // from here on the values for large images hold
+constexpr std::int64_t kLarge = 128;  // from here on supervised training crops by area, not by padding
+
+}  // namespace
+
+ViewRecipe simclr_recipe(std::int64_t size) {
+  ViewRecipe recipe{.size = size, .crop_scale_min = 0.08F, .interpolation = Interpolation::bicubic};
+  if (size >= kMedium) {
+    recipe.brightness = recipe.contrast = recipe.saturation = 0.8F;
+    recipe.hue = 0.2F;
+    recipe.blur_probability = 0.5F;
+  }
+  return recipe;
+}
+
+ViewRecipe simsiam_recipe(std::int64_t size) {
+  return {.size = size, .crop_scale_min = 0.2F, .blur_probability = size >= kMedium ? 0.5F : 0.0F};
+}
+
+ViewRecipe emp_ssl_recipe(std::int64_t size) {
+  ViewRecipe recipe{.size = size,
+                    .crop_scale_min = 0.25F,
+                    .crop_scale_max = 0.25F,
+                    .hue = 0.2F,
+                    .blur_probability = 0.1F,
+                    .solarise_probability = 0.1F,
+                    .mean = {0.5F, 0.5F, 0.5F},
+                    .std = {0.5F, 0.5F, 0.5F}};
+  if (size >= kMedium) {
+    recipe.interpolation = Interpolation::bicubic;
+  } else {
+    recipe.crop_ratio_min = recipe.crop_ratio_max = 1.0F;
+  }
+  return recipe;
+}
+
+ViewRecipe supervised_recipe(std::int64_t size) {
+  ViewRecipe recipe{.size = size, .jitter_probability = 0.0F, .grayscale_probability = 0.0F};
+  if (size >= kLarge) {
+    recipe.crop_scale_min = 0.08F;
+  } else {
+    recipe.crop_padding = size / 8;
+  }
+  return recipe;
+}
+
+}  // namespace nagare::ssl
