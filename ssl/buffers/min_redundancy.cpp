@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::int64_t kLanes = 16;
 
-// Sixteen partial sums, then their sum from first to last: the order of additions is the same for (a, b) and (b, a).
+// Sixteen partial sums, then their sum from first to last: the order of additions is the same for (a, b) and
+// (b, a).
 NAGARE_SIMD float dot(const float* a, const float* b, std::int64_t n) {
   float lanes[kLanes] = {};
   const std::int64_t whole = n - n % kLanes;
@@ -163,8 +164,8 @@ void MinRedundancyBuffer::drop_oldest(std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) drop(slots[static_cast<std::size_t>(i)]);
 }
 
-// candidates: oldest first, so a lower row is older, and the first row that attains the largest similarity is the older
-// member of its pair.
+// candidates: oldest first, so a lower row is older, and the first row that attains the largest similarity is
+// the older member of its pair.
 void MinRedundancyBuffer::drop_redundant(const std::vector<std::int64_t>& candidates, std::int64_t count) {
   const auto rows = static_cast<std::int64_t>(candidates.size());
   const std::int64_t dim = features_.shape()[1];

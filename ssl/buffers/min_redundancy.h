@@ -2,15 +2,17 @@
 // A buffer that drops what it already has: the images whose features are most like another's.
 //
 // insert    appends images without features; the lifespan of all that are held grows by one
-// update    after a training step, with the unit embedding v of an entry: its feature becomes v the first time, then
-//           normalise(keep * feature + (1 - keep) * v)
-// evict(M)  drops n = size - M entries. Candidates are those with a feature. With fewer than 2n candidates the n of the
-//           longest lifespan go. Otherwise n times: find the most similar pair of candidates left (largest cosine) and
-//           drop its older member; among equally similar pairs the one whose older member is oldest.
+// update    after a training step, with the unit embedding v of an entry: its feature becomes v the first
+//           time, then normalise(keep * feature + (1 - keep) * v)
+// evict(M)  drops n = size - M entries. Candidates are those with a feature. With fewer than 2n candidates
+//           the n of the longest lifespan go. Otherwise n times: find the most similar pair of candidates
+//           left (largest cosine) and drop its older member; among equally similar pairs the one whose
+//           older member is oldest.
 //
 // ties      exact: similarities are sums in a fixed order, so s(i, j) and s(j, i) have the same bits
 // age       arrival numbers, not places: places are reused
-// cost      evict: c^2 D multiply-adds for c candidates, then c D for each row whose best partner went; no c x c matrix
+// cost      evict: c^2 D multiply-adds for c candidates, then c D for each row whose best partner went;
+//           no c x c matrix
 // state     everything listed; images on the training device, the rest on the CPU
 // source    Purushwalkam et al., ECCV 2022, section 4.2 (minimum redundancy replay)
 #include <cstdint>

@@ -21,8 +21,8 @@ struct StoredImages {
   Tensor ids;     // (slots) i64, on the CPU
 };
 
-// `arriving` followed by the stored images of `slots`. Only position and task of `arriving` are used when its images
-// are undefined.
+// `arriving` followed by the stored images of `slots`. Only position and task of `arriving` are used when its
+// images are undefined.
 Batch with_replay(const Batch& arriving, const StoredImages& stored, std::span<const std::int64_t> slots);
 
 }  // namespace nagare::ssl

@@ -1,8 +1,9 @@
 #pragma once
 // A uniform sample of everything seen so far, in fixed memory.
 //
-// Presentation number s (from 0) goes to slot s while s < capacity; afterwards a slot u is drawn uniformly from
-// {0, ..., s} and replaced when u < capacity. Every presentation is then kept with probability capacity / (s + 1).
+// Presentation number s (from 0) goes to slot s while s < capacity; afterwards a slot u is drawn uniformly
+// from {0, ..., s} and replaced when u < capacity. Every presentation is then kept with probability capacity
+// / (s + 1).
 //
 // random  Philox keyed by (seed, s): the same contents however the stream was cut into batches or resumed
 // limits  2^32 presentations

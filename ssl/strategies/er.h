@@ -1,6 +1,6 @@
 #pragma once
-// Experience replay: every update trains on the arriving images and on some drawn from a reservoir, through one forward
-// pass. docs/strategies/er.md
+// Experience replay: every update trains on the arriving images and on some drawn from a reservoir, through
+// one forward pass. docs/strategies/er.md
 #include <memory>
 
 #include "ssl/core/strategy.h"
