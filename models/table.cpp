@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/device/errors.h"
-#include "engine/text/nearest_name.h"
+#include "engine/text/nearest.h"
 #include "models/resnet.h"
 
 namespace nagare::models {
@@ -29,8 +29,8 @@ std::int64_t parse_width(const std::string& spec, const std::string& text) {
 Stem parse_stem(const std::string& spec, const std::string& text) {
   if (text == "cifar") return Stem::cifar;
   if (text == "imagenet") return Stem::imagenet;
-  throw BadConfig("model '" + spec + "': unknown stem '" + text + "'" +
-                  suggestion(text, {"cifar", "imagenet"}));
+  throw BadConfig("model '" + spec +
+                  "': " + unknown_name("stem", text, std::vector<std::string>{"cifar", "imagenet"}));
 }
 
 std::unique_ptr<Backbone> make_resnet18(const std::string& spec, const Values& values,
@@ -44,8 +44,8 @@ std::unique_ptr<Backbone> make_resnet18(const std::string& spec, const Values& v
     } else if (name == "stem") {
       resnet.stem = parse_stem(spec, text);
     } else {
-      throw BadConfig("model '" + spec + "': unknown option '" + name + "'" +
-                      suggestion(name, {"stem", "width"}));
+      throw BadConfig("model '" + spec +
+                      "': " + unknown_name("option", name, std::vector<std::string>{"stem", "width"}));
     }
   }
   return std::make_unique<ResNet>(resnet);
@@ -88,7 +88,7 @@ std::unique_ptr<Backbone> make_backbone(const std::string& spec, const BackboneO
     if (name == kRows[i].name) return kFactories[i](spec, parse_options(spec, rest), options);
     known.emplace_back(kRows[i].name);
   }
-  throw BadConfig("unknown model '" + name + "'" + suggestion(name, known));
+  throw BadConfig(unknown_name("model", name, known));
 }
 
 }  // namespace nagare::models

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "engine/device/errors.h"
-#include "engine/text/nearest_name.h"
+#include "engine/text/nearest.h"
 
 namespace nagare::ssl {
 namespace {
@@ -89,7 +89,7 @@ void OptionSet::assign(const std::string& owner, const OptionValues& values) con
     if (at == infos_.end()) {
       std::vector<std::string> known;
       for (const OptionInfo& info : infos_) known.push_back(info.name);
-      throw BadConfig(owner + ": unknown option '" + name + "'" + suggestion(name, known));
+      throw BadConfig(owner + ": " + unknown_name("option", name, known));
     }
     if (!setters_[static_cast<std::size_t>(at - infos_.begin())](text)) {
       throw BadConfig(owner + ": option " + name + " = '" + text + "', need " + at->allowed);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/device/errors.h"
-#include "engine/text/nearest_name.h"
+#include "engine/text/nearest.h"
 #include "ssl/strategies/er.h"
 #include "ssl/strategies/finetune.h"
 #include "ssl/strategies/minred.h"
@@ -37,7 +37,7 @@ std::unique_ptr<Strategy> make_strategy(const std::string& name, const StrategyC
   if (row == std::end(kStrategies)) {
     std::vector<std::string> known;
     for (const StrategyRow& other : kStrategies) known.emplace_back(other.name);
-    throw BadConfig("unknown strategy '" + name + "'" + suggestion(name, known));
+    throw BadConfig(unknown_name("strategy", name, known));
   }
   check(name, context);
   return row->make(context);

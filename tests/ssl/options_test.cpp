@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 
 #include "engine/device/errors.h"
-#include "engine/text/nearest_name.h"
 
 namespace nagare::ssl {
 namespace {
@@ -53,7 +52,7 @@ TEST(OptionSetTest, RefusesWhatIsNotAllowedByNameAndValue) {
   };
   EXPECT_THAT(
       assign("temprature", "1"),
-      ThrowsMessage<BadConfig>(AllOf(HasSubstr("'temprature'"), HasSubstr("nearest: 'temperature'"))));
+      ThrowsMessage<BadConfig>(AllOf(HasSubstr("\"temprature\""), HasSubstr("nearest is \"temperature\""))));
   for (const char* bad : {"0", "nan", "inf", "11", "1x", "", " 1"}) {
     EXPECT_THAT(assign("temperature", bad), ThrowsMessage<BadConfig>(HasSubstr("need [0.01, 10]"))) << bad;
   }
@@ -62,13 +61,6 @@ TEST(OptionSetTest, RefusesWhatIsNotAllowedByNameAndValue) {
   }
   EXPECT_THAT(assign("affine", "maybe"), ThrowsMessage<BadConfig>(HasSubstr("need on, off")));
   EXPECT_THAT(assign("form", "all"), ThrowsMessage<BadConfig>(HasSubstr("need means, patches")));
-}
-
-TEST(NearestNameTest, CountsInsertionsDeletionsAndReplacements) {
-  EXPECT_EQ(nearest_name("simclir", {"emp-ssl", "simclr", "simsiam"}), "simclr");
-  EXPECT_EQ(nearest_name("simsim", {"emp-ssl", "simclr", "simsiam"}), "simsiam");
-  EXPECT_EQ(nearest_name("x", {"b", "a"}), "b");
-  EXPECT_EQ(nearest_name("x", {}), "");
 }
 
 }  // namespace

@@ -169,17 +169,17 @@ TEST(StrategyTableTest, IsSortedAndRefusesWhatItDoesNotKnow) {
   EXPECT_TRUE(std::ranges::is_sorted(strategy_table(), {},
                                      [](const StrategyRow& row) { return std::string(row.name); }));
   EXPECT_THAT([] { make_strategy("minret", context()); },
-              ThrowsMessage<BadConfig>(HasSubstr("nearest: 'minred'")));
+              ThrowsMessage<BadConfig>(HasSubstr("nearest is \"minred\"")));
   EXPECT_THAT(
       [] {
         make_strategy("er", context({{"gamma", "1"}}));
       },
-      ThrowsMessage<BadConfig>(HasSubstr("er: unknown option 'gamma'")));
+      ThrowsMessage<BadConfig>(HasSubstr("er: unknown option \"gamma\"")));
   EXPECT_THAT(
       [] {
         make_strategy("minred", context({{"varient", "official"}}));
       },
-      ThrowsMessage<BadConfig>(HasSubstr("nearest: 'variant'")));
+      ThrowsMessage<BadConfig>(HasSubstr("nearest is \"variant\"")));
   StrategyContext small = context({{"variant", "official"}});
   small.capacity = 3;
   EXPECT_THAT([&] { make_strategy("minred", small); }, ThrowsMessage<BadConfig>(HasSubstr("which holds 3")));
