@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "engine/autograd/tape.h"
-#include "engine/ops/column_sums.h"
+#include "engine/ops/reduce.h"
 #include "engine/vendor/convolution.h"
 #include "engine/vendor/dispatch.h"
 
@@ -69,7 +69,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                 convolution_backward_data(p, dy.data<T>(), weight.data<float>(), dx.data<T>(), x.stream()));
           }
         });
-        return {dx, dw, bias_needs ? column_sums(dy) : Tensor()};
+        return {dx, dw, bias_needs ? sum_rows(dy) : Tensor()};
       });
 }
 

@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "engine/autograd/tape.h"
-#include "engine/ops/column_sums.h"
+#include "engine/ops/reduce.h"
 #include "engine/vendor/dispatch.h"
 #include "engine/vendor/matrix_product.h"
 #include "kernels/dispatch.h"
@@ -80,7 +80,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                                                               dw.data<float>(), x.stream()));
           }
         });
-        return {dx, dw, bias_needs ? column_sums(dy) : Tensor()};
+        return {dx, dw, bias_needs ? sum_rows(dy) : Tensor()};
       });
 }
 

@@ -1,0 +1,51 @@
+#include "models/table.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "engine/device/errors.h"
+
+namespace nagare {
+namespace {
+
+using models::make_backbone;
+
+TEST(BackboneTable, IsSortedAndEveryRowBuilds) {
+  const auto rows = models::backbone_rows();
+  EXPECT_TRUE(std::ranges::is_sorted(rows, {}, [](const auto& row) { return std::string(row.name); }));
+  for (const auto& row : rows) EXPECT_GT(make_backbone(row.name, {})->feature_dim(), 0) << row.name;
+}
+
+TEST(BackboneTable, OptionsAndImageSizeShapeTheNetwork) {
+  EXPECT_EQ(make_backbone("resnet18:width=16", {})->feature_dim(), 128);
+  const auto stem_kernel = [](const std::string& spec, std::int64_t image_size) {
+    nn::StateList list;
+    make_backbone(spec, {.image_size = image_size})->list_state(list);
+    return list.find("conv1.weight")->tensor.shape()[1];
+  };
+  EXPECT_EQ(stem_kernel("resnet18:width=4", 64), 3);
+  EXPECT_EQ(stem_kernel("resnet18:width=4", 65), 7);
+  EXPECT_EQ(stem_kernel("resnet18:stem=imagenet,width=4", 32), 7);
+  EXPECT_EQ(stem_kernel("resnet18:stem=cifar,width=4", 224), 3);
+}
+
+TEST(BackboneTable, MistakesAreNamedWithTheNearestName) {
+  const auto refused = [](const std::string& spec, const char* text) {
+    EXPECT_THAT([&] { make_backbone(spec, {}); }, testing::ThrowsMessage<BadConfig>(testing::HasSubstr(text)))
+        << spec;
+  };
+  refused("resnet81", "unknown model 'resnet81' (nearest: 'resnet18'");
+  refused("", "unknown model ''");
+  refused("resnet18:widht=16", "unknown option 'widht' (nearest: 'width'");
+  refused("resnet18:width=", "width ''");
+  refused("resnet18:width=0", "width '0'");
+  refused("resnet18:width=16x", "width '16x'");
+  refused("resnet18:width=99999999999999999999", "need an integer from 1 to 1024");
+  refused("resnet18:stem=cifra", "unknown stem 'cifra' (nearest: 'cifar'");
+  refused("resnet18:width", "option 'width', need name=value");
+  refused("resnet18:width=4,width=8", "given twice");
+}
+
+}  // namespace
+}  // namespace nagare
