@@ -48,7 +48,6 @@ TEST_P(MlpForward, IsLinearReluLinearOfItsWeights) {
 TEST_P(MlpForward, OutputNormCentresTheOutput) {
   const Mlp mlp({.widths = {5, 16, 3}, .output_norm = true, .device = GetParam()});
   const test::Matrix x = test::normal(64, 5, 1);
-  const test::Buffer in(GetParam(), x);
   const Tensor batch =
       Tensor::from(std::vector<float>(x.values().begin(), x.values().end()), {64, 5}, GetParam());
   const std::vector<float> y = mlp.forward(batch, true).to_vector<float>();
