@@ -79,7 +79,7 @@ struct Planes {
 
 // The mean grey, in every thread; the order of the additions is fixed.
 __device__ float mean_grey(const Planes& planes) {
-  __shared__ float partial[kBlock];
+  NAGARE_SHARED(float, partial, [kBlock]);
   float sum = 0.0F;
   for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) sum += grey_of(planes.get(i));
   __syncthreads();  // an earlier call's result has been read by all
@@ -177,7 +177,7 @@ __device__ void augment_crop(const Augment& p, const AugmentParameters& crop, co
 template <class In, class Out>
 __global__ void augment_crops(Augment p, std::int64_t slot_bytes, bool in_shared, const In* images,
                               const AugmentParameters* crops, Out* out, char* scratch) {
-  extern __shared__ float4 shared[];
+  NAGARE_DYNAMIC_SHARED(float4, shared);
   void* slot = in_shared ? static_cast<void*>(shared) : static_cast<void*>(scratch + blockIdx.x * slot_bytes);
   const AugmentWork work = carve_work(p, slot);
   for (std::int64_t i = blockIdx.x; i < p.crops; i += gridDim.x) {

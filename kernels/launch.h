@@ -3,6 +3,11 @@
 // Only .cu files include this header. The emulator replaces it, which is how a kernel runs without a GPU.
 //
 //   launch("relu", relu_kernel, grid_for(n), kBlock, 0, stream, n, x, y);
+//
+// Shared memory is declared by macros, so that the emulator can give it its exact size and fill it with NaN:
+//
+//   NAGARE_SHARED(float, tile, [32][33]);   float tile[32][33], one per block; a scalar is an array of [1]
+//   NAGARE_DYNAMIC_SHARED(float, row);      float* row: the launch's shared_bytes, 16-byte aligned
 #if defined(NAGARE_EMULATOR)
 #include "kernels/emulator/launch.h"
 #else
@@ -26,12 +31,21 @@ void launch(const char* name, void (*kernel)(Params...), dim3 grid, dim3 block, 
                                                     static_cast<int>(shared_bytes));
     if (raised != cudaSuccess) throw_launch_error(name, raised);
   }
-  kernel<<<grid, block, shared_bytes, stream>>>(static_cast<Params>(args)...);
-  const cudaError_t error = cudaGetLastError();
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  const cudaError_t error = cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...);
   if (error != cudaSuccess) throw_launch_error(name, error);
 }
 
 }  // namespace nagare::kernels::cuda
+
+#define NAGARE_SHARED(type, name, dims) __shared__ type name dims
+#define NAGARE_DYNAMIC_SHARED(type, name)                                \
+  extern __shared__ __align__(16) unsigned char nagare_dynamic_shared[]; \
+  type* name = reinterpret_cast<type*>(nagare_dynamic_shared)
 #endif
 
 namespace nagare::kernels::cuda {

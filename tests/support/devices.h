@@ -1,5 +1,6 @@
 #pragma once
-// The devices that tests run on: the CPU, and CUDA when this build has it and a GPU is there.
+// The devices that tests run on: the CPU, and CUDA when this build has it and a GPU is there. In a program with emulated
+// CUDA twins it is those alone: the CPU twins are tested by the program of their own.
 #include <ostream>
 #include <vector>
 
@@ -13,7 +14,11 @@ namespace test {
 
 inline const std::vector<Device>& devices() {
   static const std::vector<Device> found = [] {
+#if defined(NAGARE_EMULATOR)
+    std::vector<Device> list;
+#else
     std::vector<Device> list{Device::cpu};
+#endif
     if (choose_device("auto").device == Device::cuda) list.push_back(Device::cuda);
     return list;
   }();
