@@ -48,7 +48,7 @@ __device__ Moments merge(const Moments& a, const Moments& b) {
 // workspace: (shares, 2, channels): means and squared deviations.
 template <class T>
 __global__ void block_moments(BatchNorm p, const T* x, float* workspace) {
-  __shared__ Moments part[kRowsAtOnce][kWarp];
+  NAGARE_SHARED(Moments, part, [kRowsAtOnce][kWarp]);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kWarp + lane;
@@ -133,7 +133,7 @@ __device__ float masked(const BatchNorm& p, const BatchNormInputs<T>& in, const 
 template <class T>
 __global__ void block_gradient_sums(BatchNorm p, BatchNormInputs<T> in, BatchNormColumns columns,
                                     T* dresidual, float* workspace) {
-  __shared__ float part[2][kRowsAtOnce][kWarp];
+  NAGARE_SHARED(float, part, [2][kRowsAtOnce][kWarp]);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   const std::int64_t c = static_cast<std::int64_t>(blockIdx.x) * kWarp + lane;

@@ -61,8 +61,8 @@ __global__ void normalize_rows_backward(LayerNorm p, const T* x, const float* ga
 template <class T>
 __global__ void add_parameter_gradients(LayerNorm p, const T* x, RowStatistics s, const T* dy,
                                         LayerNormGradients d) {
-  __shared__ float gamma_part[kWarp][kWarp + 1];
-  __shared__ float beta_part[kWarp][kWarp + 1];
+  NAGARE_SHARED(float, gamma_part, [kWarp][kWarp + 1]);
+  NAGARE_SHARED(float, beta_part, [kWarp][kWarp + 1]);
   for (std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kWarp; first < p.cols;
        first += gridDim.x * kWarp) {
     const std::int64_t c = first + threadIdx.x;

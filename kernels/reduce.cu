@@ -33,7 +33,7 @@ __global__ void sum_runs_by_warp(Reduce p, Source source, Out* y) {
 // inner = 1, long runs: one block of kRowBlock threads each.
 template <class Source, class Out>
 __global__ void sum_runs_by_block(Reduce p, Source source, Out* y) {
-  __shared__ float of_warp[kRowBlock / kWarp];
+  NAGARE_SHARED(float, of_warp, [kRowBlock / kWarp]);
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
   const int warp = static_cast<int>(threadIdx.x) / kWarp;
   for (std::int64_t o = blockIdx.x; o < p.axis.outer; o += gridDim.x) {
@@ -55,7 +55,7 @@ __global__ void sum_runs_by_block(Reduce p, Source source, Out* y) {
 // 32nd row.
 template <class Source, class Out>
 __global__ void sum_rows(Reduce p, Source source, Out* y) {
-  __shared__ float part[kWarp][kWarp + 1];
+  NAGARE_SHARED(float, part, [kWarp][kWarp + 1]);
   const auto [outer, count, inner] = p.axis;
   const std::int64_t panels = (inner + kWarp - 1) / kWarp;
   for (std::int64_t task = blockIdx.x; task < outer * panels; task += gridDim.x) {
