@@ -1,0 +1,169 @@
+#include "engine/io/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "engine/device/errors.h"
+
+namespace nagare::io {
+namespace {
+
+// Linux refuses to move more in one call.
+constexpr std::size_t kMostPerCall = std::size_t{1} << 30;
+
+std::string reason() { return std::generic_category().message(errno); }
+
+template <class Error>
+[[noreturn]] void fail(const char* what, const Path& path) {
+  throw Error("cannot " + std::string(what) + " " + path.string() + ": " + reason());
+}
+
+// A descriptor that closes itself: for reading, where close() has nothing to report.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() { ::close(number_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+int open_to_read(const Path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail<BadData>("open", path);
+  return descriptor;
+}
+
+std::uint64_t size_of_file(int descriptor, const Path& path) {
+  struct stat about {};
+  if (::fstat(descriptor, &about) != 0) fail<BadData>("inspect", path);
+  if (!S_ISREG(about.st_mode)) throw BadData("cannot read " + path.string() + ": not a regular file");
+  return static_cast<std::uint64_t>(about.st_size);
+}
+
+template <class Container>
+Container read_whole(const Path& path, std::uint64_t max_bytes) {
+  const Descriptor file(open_to_read(path));
+  const std::uint64_t size = size_of_file(file.number(), path);
+  if (size > max_bytes) {
+    throw BadData("cannot read " + path.string() + ": " + std::to_string(size) + " bytes, at most " +
+                  std::to_string(max_bytes) + " expected");
+  }
+  Container content(static_cast<std::size_t>(size), typename Container::value_type{});
+  for (std::size_t done = 0; done < content.size();) {
+    const ssize_t got = ::pread(file.number(), content.data() + done,
+                                std::min(content.size() - done, kMostPerCall), static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail<BadData>("read", path);
+    if (got == 0) throw BadData("cannot read " + path.string() + ": it became shorter while being read");
+    done += static_cast<std::size_t>(got);
+  }
+  return content;
+}
+
+void write_all(int descriptor, const void* data, std::size_t bytes, const Path& path) {
+  const char* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t put = ::write(descriptor, from, std::min(bytes, kMostPerCall));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail<CannotWrite>("write", path);
+    from += put;
+    bytes -= static_cast<std::size_t>(put);
+  }
+}
+
+void sync_directory(const Path& directory) {
+  const int descriptor =
+      ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) fail<CannotWrite>("open the directory", directory);
+  const Descriptor closer(descriptor);
+  // EINVAL: a file system without directory sync, where the rename alone must do.
+  if (::fsync(descriptor) != 0 && errno != EINVAL) fail<CannotWrite>("sync the directory", directory);
+}
+
+}  // namespace
+
+std::vector<std::byte> read_file(const Path& path, std::uint64_t max_bytes) {
+  return read_whole<std::vector<std::byte>>(path, max_bytes);
+}
+
+std::string read_text(const Path& path, std::uint64_t max_bytes) {
+  return read_whole<std::string>(path, max_bytes);
+}
+
+MappedFile map_file(const Path& path) {
+  const Descriptor file(open_to_read(path));
+  const auto size = static_cast<std::size_t>(size_of_file(file.number(), path));
+  if (size == 0) return {std::make_shared<const std::byte>(), 0};
+  void* address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number(), 0);
+  if (address == MAP_FAILED) fail<BadData>("map", path);
+  const auto unmap = [size](const std::byte* pages) { ::munmap(const_cast<std::byte*>(pages), size); };
+  return {std::shared_ptr<const std::byte>(static_cast<const std::byte*>(address), unmap), size};
+}
+
+AtomicFile::AtomicFile(const Path& path) : path_(path), temporary_(path) {
+  static std::atomic<unsigned> count{0};
+  temporary_ += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(count++);
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (descriptor_ < 0) fail<CannotWrite>("create", path_);
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(const void* data, std::size_t bytes) { write_all(descriptor_, data, bytes, path_); }
+
+void AtomicFile::commit() {
+  if (::fsync(descriptor_) != 0) fail<CannotWrite>("sync", path_);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail<CannotWrite>("create", path_);
+  const int closed = ::close(descriptor_);
+  descriptor_ = -1;
+  if (closed != 0) fail<CannotWrite>("close", path_);
+  sync_directory(path_.parent_path());
+}
+
+void write_file(const Path& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
+}
+
+AppendFile::AppendFile(const Path& path)
+    : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+  if (descriptor_ < 0) fail<CannotWrite>("open", path_);
+}
+
+AppendFile::~AppendFile() { ::close(descriptor_); }
+
+void AppendFile::append(std::string_view text) { write_all(descriptor_, text.data(), text.size(), path_); }
+
+bool exists(const Path& path) {
+  std::error_code error;
+  const bool found = std::filesystem::exists(path, error);
+  if (error) throw BadData("cannot look for " + path.string() + ": " + error.message());
+  return found;
+}
+
+void make_directories(const Path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error && !std::filesystem::is_directory(path, error))
+    error = std::make_error_code(std::errc::not_a_directory);
+  if (error) throw CannotWrite("cannot create the directory " + path.string() + ": " + error.message());
+}
+
+}  // namespace nagare::io

@@ -1,0 +1,80 @@
+#pragma once
+// Every file that nagare reads or writes goes through here, so that faults can be injected in one place.
+//
+// errors  BadData when reading fails, CannotWrite when writing fails; both name the path and the system's
+// reason.
+//         A short read or write and EINTR are handled inside.
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nagare::io {
+
+using Path = std::filesystem::path;
+
+// The whole file in memory of our own: unlike a mapping, it cannot change under the reader's feet.
+// BadData too when it is larger than max_bytes.
+std::vector<std::byte> read_file(const Path& path, std::uint64_t max_bytes = std::uint64_t{1} << 40);
+std::string read_text(const Path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
+
+// Pages of the file, read-only (a write is a crash), for as long as `data` lives. For files of our own making
+// and big data sets: a file that somebody truncates meanwhile raises SIGBUS.
+struct MappedFile {
+  std::shared_ptr<const std::byte> data;
+  std::size_t size = 0;
+
+  std::span<const std::byte> bytes() const { return {data.get(), size}; }
+};
+MappedFile map_file(const Path& path);
+
+// Writes beside `path` and takes its name only in commit(): a reader sees the old file or the whole new one,
+// and after commit() the new one survives a power cut (fsync of the file, rename, fsync of the directory).
+// Without commit() the temporary file is removed. A failed fsync is final: the file is given up, not synced
+// again.
+class AtomicFile {
+ public:
+  explicit AtomicFile(const Path& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(const void* data, std::size_t bytes);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  void commit();
+
+ private:
+  Path path_;
+  Path temporary_;
+  int descriptor_ = -1;
+};
+
+void write_file(const Path& path, std::string_view content);
+
+// A log that grows: each append() reaches the system in one piece, at the end of the file whoever else writes
+// there.
+class AppendFile {
+ public:
+  // Created when absent.
+  explicit AppendFile(const Path& path);
+  ~AppendFile();
+  AppendFile(const AppendFile&) = delete;
+  AppendFile& operator=(const AppendFile&) = delete;
+
+  void append(std::string_view text);
+
+ private:
+  Path path_;
+  int descriptor_ = -1;
+};
+
+// Reading that fails for another reason than absence (permission) throws BadData.
+bool exists(const Path& path);
+// With all parents; one that is there already is fine, a file in its place is not.
+void make_directories(const Path& path);
+
+}  // namespace nagare::io

@@ -1,0 +1,111 @@
+#include "engine/io/state_io.h"
+
+#include <cstring>
+#include <stdexcept>
+
+#include "engine/device/errors.h"
+
+namespace nagare::io {
+namespace {
+
+// out (outer, b, a, element) from in (outer, a, b, element): the swap of two neighbouring axes.
+struct AxisSwap {
+  std::int64_t outer;
+  std::int64_t a;
+  std::int64_t b;
+};
+
+void swap_axes(const AxisSwap& p, std::size_t element, const std::byte* in, std::byte* out) {
+  for (std::int64_t o = 0; o < p.outer; ++o) {
+    for (std::int64_t j = 0; j < p.b; ++j) {
+      for (std::int64_t i = 0; i < p.a; ++i) {
+        std::memcpy(out, in + static_cast<std::size_t>((o * p.a + i) * p.b + j) * element, element);
+        out += element;
+      }
+    }
+  }
+}
+
+void check_rank(const char* who, const Tensor& weight) {
+  if (weight.shape().rank() == 4) return;
+  throw std::invalid_argument(std::string(who) + ": shape " + to_string(weight.shape()) + ", need 4 axes");
+}
+
+Shape shape_on_disk(const nn::StateEntry& entry) {
+  const Shape& s = entry.tensor.shape();
+  return entry.layout == nn::DiskLayout::conv_oihw && s.rank() == 4 ? Shape{s[0], s[3], s[1], s[2]} : s;
+}
+
+std::string describe(const Shape& shape, const char* dtype) { return to_string(shape) + " " + dtype; }
+
+// "" when the file's tensor fits the entry.
+std::string mismatch(const SafetensorsFile& file, const nn::StateEntry& entry, std::string_view prefix) {
+  const std::string name = std::string(prefix) + entry.name;
+  if (file.find(name) == nullptr) return "missing " + name;
+  try {
+    const Tensor loaded = file.load(name);
+    const Shape want = shape_on_disk(entry);
+    if (loaded.shape() == want && loaded.dtype() == entry.tensor.dtype()) return "";
+    return name + " is " + describe(loaded.shape(), to_string(loaded.dtype())) + ", need " +
+           describe(want, to_string(entry.tensor.dtype()));
+  } catch (const BadData& unsupported) {
+    return unsupported.what();
+  }
+}
+
+}  // namespace
+
+Tensor ohwi_to_oihw(const Tensor& weight) {
+  check_rank("ohwi_to_oihw", weight);
+  const Shape& s = weight.shape();
+  const Tensor host = weight.detach().to(Device::cpu);
+  const Tensor out = Tensor::empty({s[0], s[3], s[1], s[2]}, {.dtype = weight.dtype()});
+  swap_axes({.outer = s[0], .a = s[1] * s[2], .b = s[3]}, size_of(weight.dtype()),
+            static_cast<const std::byte*>(host.raw()), static_cast<std::byte*>(out.raw()));
+  return out;
+}
+
+Tensor oihw_to_ohwi(const Tensor& weight) {
+  check_rank("oihw_to_ohwi", weight);
+  const Shape& s = weight.shape();
+  const Tensor host = weight.detach().to(Device::cpu);
+  const Tensor out = Tensor::empty({s[0], s[2], s[3], s[1]}, {.dtype = weight.dtype()});
+  swap_axes({.outer = s[0], .a = s[1], .b = s[2] * s[3]}, size_of(weight.dtype()),
+            static_cast<const std::byte*>(host.raw()), static_cast<std::byte*>(out.raw()));
+  return out;
+}
+
+std::vector<NamedTensor> to_disk(const nn::StateList& state) {
+  std::vector<NamedTensor> tensors;
+  for (const nn::StateEntry& entry : state.entries()) {
+    const bool turn = entry.layout == nn::DiskLayout::conv_oihw;
+    tensors.push_back(
+        {entry.name, turn ? ohwi_to_oihw(entry.tensor) : entry.tensor.detach().to(Device::cpu)});
+  }
+  return tensors;
+}
+
+void save_state(const Path& path, const nn::StateList& state, Metadata metadata) {
+  metadata.emplace("format", "pt");
+  write_safetensors(path, to_disk(state), metadata);
+}
+
+void load_state(const SafetensorsFile& file, const nn::StateList& state, std::string_view prefix) {
+  std::string problems;
+  const auto report = [&problems](const std::string& what) {
+    if (!what.empty()) problems.append(problems.empty() ? "" : "; ").append(what);
+  };
+  for (const nn::StateEntry& entry : state.entries()) report(mismatch(file, entry, prefix));
+  for (const TensorInfo& info : file.tensors()) {
+    if (!info.name.starts_with(prefix)) continue;
+    if (state.find(std::string_view(info.name).substr(prefix.size())) == nullptr)
+      report("unexpected " + info.name);
+  }
+  if (!problems.empty()) throw BadCheckpoint(file.name() + " does not fit: " + problems);
+  for (const nn::StateEntry& entry : state.entries()) {
+    const Tensor loaded = file.load(std::string(prefix) + entry.name);
+    entry.tensor.copy_from(entry.layout == nn::DiskLayout::conv_oihw ? oihw_to_ohwi(loaded) : loaded);
+  }
+}
+
+}  // namespace nagare::io

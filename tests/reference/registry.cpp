@@ -1,0 +1,18 @@
+#include "tests/reference/registry.h"
+
+namespace nagare::reference {
+
+const Handler* find_handler(const std::string& op) {
+  // One line per group file, sorted.
+  const std::span<const Handler> tables[] = {
+      optim_cases(),
+  };
+  for (const auto& table : tables) {
+    for (const Handler& handler : table) {
+      if (op == handler.op) return &handler;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace nagare::reference

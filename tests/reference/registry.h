@@ -1,0 +1,21 @@
+#pragma once
+// Which function runs the cases of which op. To add one: a row in the table of its group's file.
+#include <span>
+#include <string>
+
+#include "tests/reference/case.h"
+
+namespace nagare::reference {
+
+struct Handler {
+  const char* op;
+  void (*run)(Case& c);
+};
+
+// One table per file NAME_cases.cpp, listed once more in registry.cpp.
+std::span<const Handler> optim_cases();
+
+// nullptr when no table knows the op.
+const Handler* find_handler(const std::string& op);
+
+}  // namespace nagare::reference
