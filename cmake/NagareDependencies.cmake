@@ -12,6 +12,7 @@ find_package(fmt REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_path(NAGARE_STB_DIR NAMES stb/stb_image.h REQUIRED)
+find_path(NAGARE_XXHASH_DIR NAMES xxhash.h REQUIRED)  # its header alone
 find_package(CLI11 REQUIRED)
 find_path(NAGARE_TOMLPP_DIR NAMES toml++/toml.h REQUIRED)
 if(NAGARE_TESTS)

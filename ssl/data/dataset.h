@@ -36,6 +36,7 @@ struct Dataset {
   std::vector<float>
       std;  // of the population; 1 for a channel that never varies, so that dividing by it is safe
   std::vector<SkippedFile> skipped;
+  std::vector<std::string> notes;  // for the log: what was done without, as a cache that cannot be written
 
   std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }
   std::int64_t image_size() const { return train.images.shape()[1]; }
@@ -43,7 +44,7 @@ struct Dataset {
 
 struct DataOptions {
   std::uint64_t seed = 0;       // draws subsets (per-class=, test=); nothing else depends on it
-  std::string cache_dir = {};        // for decoded image folders; "": decode every time
+  std::string cache_dir = {};   // for decoded image folders; "": decode every time
   Device device = Device::cpu;  // where fractals are drawn; the images are the same, and arrive on the CPU
 };
 

@@ -1,6 +1,7 @@
 #include "ssl/data/table.h"
 
 #include "ssl/data/cifar.h"
+#include "ssl/data/folder.h"
 #include "ssl/data/fractal.h"
 
 namespace nagare::ssl {
@@ -28,6 +29,17 @@ std::span<const DataSource> data_sources() {
        .reference = "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
        .options = {{"labels", "fine (100 classes) or coarse (20 superclasses) (fine)"}, kPerClass, kTest},
        .load = load_cifar100},
+      {.name = "folder",
+       .summary = "image files in one sub-folder per class, with or without train/ and val/ above them",
+       .syntax = "folder:DIR[,size=S][,test-fraction=F][,per-class=N][,test=N]",
+       .reference = "the layout of torchvision's ImageFolder",
+       .options = {{"size",
+                    "pixels on a side: the shorter one is scaled to it, the middle kept; 1 to 1024 (64)"},
+                   {"test-fraction",
+                    "part of each class set aside when there is no val/ or test/; 0 to 0.9 (0.2)"},
+                   kPerClass,
+                   kTest},
+       .load = load_folder},
       {.name = "fractal",
        .summary = "iterated function systems drawn in-process: unlimited images without a download",
        .syntax = "fractal[:classes=C][,per-class=N][,test-per-class=M][,size=S][,seed=K]",
@@ -39,6 +51,12 @@ std::span<const DataSource> data_sources() {
                    {"size", "pixels on a side, 8 to 512 (32)"},
                    {"seed", "which systems and instances; the run's seed does not matter (0)"}},
        .load = load_fractal},
+      {.name = "tinyimagenet",
+       .summary = "Tiny ImageNet: 64 x 64, 200 classes, 100,000 + 10,000 images (val/ is the test split)",
+       .syntax = "tinyimagenet:DIR[,size=S][,per-class=N][,test=N]",
+       .reference = "Le and Yang, Tiny ImageNet visual recognition challenge, 2015",
+       .options = {{"size", "pixels on a side, 1 to 1024 (64)"}, kPerClass, kTest},
+       .load = load_tinyimagenet},
   };
   return sources;
 }

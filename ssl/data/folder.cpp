@@ -1,0 +1,207 @@
+#include "ssl/data/folder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <sstream>
+
+#include "engine/device/errors.h"
+#include "engine/text/printable.h"
+#include "ssl/data/image_files.h"
+#include "ssl/data/read_file.h"
+#include "ssl/data/subset.h"
+
+namespace nagare::ssl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint32_t kHoldOut = 2;  // step of the random key, beside those of SplitName
+
+[[noreturn]] void fail(const fs::path& path, const std::string& reason) {
+  throw BadData(printable(path.string()) + ": " + reason);
+}
+
+// Formats that are read, and others that people keep pictures in: those get a reason instead of silence.
+bool has_image_ending(const fs::path& path) {
+  static const std::vector<std::string> endings = {".avif", ".bmp", ".gif", ".heic", ".jpe",
+                                                   ".jpeg", ".jpg", ".pgm", ".png",  ".pnm",
+                                                   ".ppm",  ".tga", ".tif", ".tiff", ".webp"};
+  std::string ending = path.extension().string();
+  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return std::binary_search(endings.begin(), endings.end(), ending);
+}
+
+bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
+
+bool directory_exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+void need_directory(const fs::path& path, const std::string& purpose) {
+  if (!directory_exists(path)) fail(path, "no such directory; needs " + purpose);
+}
+
+// Sub-directories, sorted.
+std::vector<fs::path> class_folders(const fs::path& directory) {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  for (fs::directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    if (directory_exists(at->path()) && !hidden(at->path())) folders.push_back(at->path());
+  }
+  if (error) fail(directory, "cannot be listed: " + error.message());
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+// Image files at any depth, sorted.
+std::vector<fs::path> image_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
+    if (hidden(at->path())) {
+      at.disable_recursion_pending();
+    } else if (!directory_exists(at->path()) && has_image_ending(at->path())) {
+      files.push_back(at->path());
+    }
+  }
+  if (error) fail(directory, "cannot be listed: " + error.message());
+  if (files.empty()) fail(directory, "no image files in it");
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+struct ClassList {
+  std::vector<std::string> folders;        // names on disk
+  std::map<std::string, std::int64_t> at;  // their indices
+};
+
+ClassList list_classes(const fs::path& directory) {
+  ClassList classes;
+  for (const fs::path& folder : class_folders(directory)) {
+    classes.at[folder.filename().string()] = static_cast<std::int64_t>(classes.folders.size());
+    classes.folders.push_back(folder.filename().string());
+  }
+  if (classes.folders.empty()) fail(directory, "no class sub-folders in it");
+  return classes;
+}
+
+void add_files(const fs::path& directory, const ClassList& classes, bool test,
+               std::vector<ImageFile>& files) {
+  for (const fs::path& folder : class_folders(directory)) {
+    const auto found = classes.at.find(folder.filename().string());
+    if (found == classes.at.end()) fail(folder, "no training images of this class");
+    for (const fs::path& path : image_files(folder)) {
+      files.push_back({.path = path.string(), .label = found->second, .test = test});
+    }
+  }
+}
+
+// Sets `fraction` of each class aside for testing, at least one image of it left for training. Always the same ones: the
+// test set must not change with the run's seed.
+void hold_out(double fraction, std::vector<ImageFile>& files) {
+  std::map<std::int64_t, std::vector<std::int64_t>> by_class;
+  for (std::size_t i = 0; i < files.size(); ++i)
+    by_class[files[i].label].push_back(static_cast<std::int64_t>(i));
+  for (const auto& [label, ids] : by_class) {
+    const auto count = static_cast<std::int64_t>(ids.size());
+    const std::int64_t held =
+        std::min<std::int64_t>(std::llround(static_cast<double>(count) * fraction), count - 1);
+    const RandomKey key{
+        .purpose = Purpose::subset, .step = kHoldOut, .sample = static_cast<std::uint32_t>(label)};
+    for (const std::int64_t id : draw(ids, held, key)) files[static_cast<std::size_t>(id)].test = true;
+  }
+}
+
+std::vector<std::string> lines_of(const fs::path& path) {
+  std::istringstream text(read_file(path.string()));
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(text, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+// words.txt: "wnid<TAB>name, other name"; the first name, or the wnid itself.
+std::vector<std::string> wordnet_names(const fs::path& words, const std::vector<std::string>& wnids) {
+  std::map<std::string, std::string> names;
+  std::error_code ignored;
+  if (fs::exists(words, ignored)) {
+    for (const std::string& line : lines_of(words)) {
+      const std::size_t tab = line.find('\t');
+      if (tab == std::string::npos) continue;
+      const std::string all = line.substr(tab + 1);
+      names[line.substr(0, tab)] = all.substr(0, all.find(','));
+    }
+  }
+  std::vector<std::string> result;
+  for (const std::string& wnid : wnids) {
+    const auto found = names.find(wnid);
+    result.push_back(printable(found == names.end() ? wnid : found->second));
+  }
+  return result;
+}
+
+void add_annotated(const fs::path& val, const ClassList& classes, std::vector<ImageFile>& files) {
+  const fs::path annotations = val / "val_annotations.txt";
+  std::int64_t number = 0;
+  for (const std::string& line : lines_of(annotations)) {
+    ++number;
+    if (line.empty()) continue;
+    const std::size_t tab = line.find('\t');
+    const std::size_t end = line.find('\t', tab == std::string::npos ? tab : tab + 1);
+    const std::string wnid = tab == std::string::npos ? "" : line.substr(tab + 1, end - tab - 1);
+    const auto found = classes.at.find(wnid);
+    if (found == classes.at.end()) {
+      fail(annotations, "line " + std::to_string(number) +
+                            ": needs \"file<TAB>wnid\" with a wnid that train/ has, got \"" +
+                            printable(line) + "\"");
+    }
+    files.push_back(
+        {.path = (val / "images" / line.substr(0, tab)).string(), .label = found->second, .test = true});
+  }
+}
+
+}  // namespace
+
+Dataset load_folder(const DataSpec& spec, const DataOptions& options) {
+  const std::int64_t size = spec.integer("size", 64, {1, 1024});
+  const double fraction = spec.real("test-fraction", 0.2, {0.0, 0.9});
+  const fs::path root = spec.directory();
+  need_directory(root, "class sub-folders, or train/ and val/ with class sub-folders");
+  const bool given_train = directory_exists(root / "train");
+  const fs::path train = given_train ? root / "train" : root;
+  const ClassList classes = list_classes(train);
+  std::vector<ImageFile> files;
+  add_files(train, classes, false, files);
+
+  const fs::path test = directory_exists(root / "val") ? root / "val" : root / "test";
+  if (given_train && directory_exists(test)) {
+    if (spec.has("test-fraction"))
+      spec.refuse("test-fraction= has no use: there is " + printable(test.string()));
+    add_files(test, classes, true, files);
+  } else {
+    hold_out(fraction, files);
+  }
+  std::vector<std::string> names;
+  for (const std::string& folder : classes.folders) names.push_back(printable(folder));
+  return decode_files(std::move(files), std::move(names), size, options.cache_dir);
+}
+
+Dataset load_tinyimagenet(const DataSpec& spec, const DataOptions& options) {
+  const std::int64_t size = spec.integer("size", 64, {1, 1024});
+  fs::path root = spec.directory();
+  if (!directory_exists(root / "train") && directory_exists(root / "tiny-imagenet-200")) root /= "tiny-imagenet-200";
+  need_directory(root / "train", "one folder per class");
+  const ClassList classes = list_classes(root / "train");
+  std::vector<ImageFile> files;
+  add_files(root / "train", classes, false, files);
+  add_annotated(root / "val", classes, files);
+  return decode_files(std::move(files), wordnet_names(root / "words.txt", classes.folders), size,
+                      options.cache_dir);
+}
+
+}  // namespace nagare::ssl
