@@ -43,7 +43,7 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
       augmenter_(options.seed),
       evaluator_(dataset, stream_.task_classes, options.evaluation) {
   if (options.steps_per_batch < 1) throw BadConfig("steps per batch must be at least 1");
-  options_.schedule.total_steps = planned_steps();
+  options_.schedule.steps = planned_steps();
   optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_));
   position_ = Tensor::zeros({3}, {.dtype = DType::i64});
   evaluations_ = Tensor::empty({stream_.tasks + 2, stream_.tasks + 2}, {.dtype = DType::f64});
@@ -113,7 +113,7 @@ TrainResult Trainer::run(TrainObserver& observer) {
 }
 
 StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {
-  const Clock::Time start = Clock::now();
+  const std::int64_t start = io::monotonic_nanoseconds();
   auto* counters = position_.data<std::int64_t>();
   const Progress progress{.step = counters[kSteps], .total_steps = planned_steps()};
   const double learning_rate = optim::learning_rate(options_.schedule, progress.step);
@@ -145,7 +145,7 @@ StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {
                     .loss = loss,
                     .learning_rate = learning_rate,
                     .metrics = output.metrics,
-                    .seconds = Clock::seconds_since(start)};
+                    .seconds = io::seconds_since(start)};
   return report;
 }
 
