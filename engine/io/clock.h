@@ -6,6 +6,8 @@ namespace nagare::io {
 
 // Nanoseconds since an arbitrary start; never goes backwards. For durations.
 std::int64_t monotonic_nanoseconds();
+// Seconds from `start`, an earlier monotonic_nanoseconds(), until now.
+double seconds_since(std::int64_t start);
 // Seconds since 1970-01-01 UTC. For the records a person reads; no result depends on it.
 double wall_seconds();
 
