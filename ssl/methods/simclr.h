@@ -12,8 +12,7 @@ struct SimClrOptions {
   std::int64_t hidden = 512;
   std::int64_t dim = 128;
   float temperature = 0.5F;
-  float jitter_strength = 0.5F;  // 0.5 for 32-pixel images, 1 for photographs
-  float crop_min = 0.08F;        // smallest crop, fraction of the image's area
+  bool hidden_bias = false;  // bias of the Linear layer that a batch norm follows
 
   OptionSet bind();
 };

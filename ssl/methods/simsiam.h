@@ -14,7 +14,6 @@ struct SimSiamOptions {
   std::int64_t predictor_hidden = 512;
   bool hidden_bias = false;       // biases of Linear layers that a batch norm follows
   bool last_norm_affine = false;  // scale and shift of the projector's last batch norm
-  float crop_min = 0.2F;          // smallest crop, fraction of the image's area
 
   OptionSet bind();
 };

@@ -10,7 +10,6 @@ namespace nagare::ssl {
 
 struct SupervisedOptions {
   float label_smoothing = 0.0F;
-  float crop_min = 0.2F;  // smallest crop, fraction of the image's area
 
   OptionSet bind();
 };

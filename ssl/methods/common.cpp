@@ -1,0 +1,59 @@
+#include "ssl/methods/common.h"
+
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "engine/ops/broadcast.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/normalize.h"
+#include "engine/ops/reduce.h"
+#include "kernels/philox.h"
+
+namespace nagare::ssl {
+
+std::uint64_t head_seed(std::uint64_t seed, std::uint32_t head) {
+  Philox random({.seed = seed, .purpose = Purpose::init, .step = 1, .sample = head});
+  const std::uint64_t high = random.next();
+  return high << 32 | random.next();
+}
+
+ViewPlan plan_of(ViewRecipe recipe, std::int64_t views, const MethodContext& context) {
+  recipe.mean = context.mean;
+  recipe.std = context.std;
+  return {.views = std::vector<ViewRecipe>(static_cast<std::size_t>(views), recipe)};
+}
+
+void check_views(const char* who, const Views& views, std::int64_t wanted) {
+  const bool fits = views.images.shape().rank() == 4 && views.batch >= 1 &&
+                    views.images.shape()[0] == views.views * views.batch;
+  if (views.views != wanted || !fits) {
+    throw std::invalid_argument(std::string(who) + ": " + std::to_string(views.views) + " views of " +
+                                std::to_string(views.batch) + " images in " +
+                                to_string(views.images.shape()) + ", need " + std::to_string(wanted) +
+                                " views, (views * batch, S, S, 3)");
+  }
+}
+
+Tensor view_images(const Views& views, std::int64_t v) {
+  return views.images.rows(v * views.batch, views.batch);
+}
+
+Tensor joint_embedding(const std::vector<Tensor>& projections) {
+  Tensor sum = cast(projections.front().detach(), DType::f32);
+  for (std::size_t v = 1; v < projections.size(); ++v) {
+    sum = add(sum, cast(projections[v].detach(), DType::f32));
+  }
+  return l2_normalize(sum);
+}
+
+double collapse_std(const Tensor& unit_rows) {
+  const std::int64_t batch = unit_rows.shape()[0];
+  if (batch < 2) return 0.0;
+  const Tensor rows = unit_rows.detach();
+  const Tensor centred = add_row(rows, scale(mean_rows(rows), -1.0F));
+  const double biased = mean(sqrt(mean_rows(square(centred)))).item();
+  return biased * std::sqrt(static_cast<double>(batch) / static_cast<double>(batch - 1));
+}
+
+}  // namespace nagare::ssl

@@ -1,0 +1,31 @@
+#pragma once
+// What several methods do alike.
+#include <cstdint>
+#include <vector>
+
+#include "ssl/augment/view_plan.h"
+#include "ssl/core/batch.h"
+#include "ssl/methods/context.h"
+
+namespace nagare::ssl {
+
+// A seed for head number `head` (from 0): heads and backbone must not start from the same numbers.
+std::uint64_t head_seed(std::uint64_t seed, std::uint32_t head);
+
+// `views` views of one recipe, normalised with the data set's statistics.
+ViewPlan plan_of(ViewRecipe recipe, std::int64_t views, const MethodContext& context);
+
+// std::invalid_argument when there are not `wanted` views, or the images are not views * batch.
+void check_views(const char* who, const Views& views, std::int64_t wanted);
+
+// Images of view v: (B, S, S, 3).
+Tensor view_images(const Views& views, std::int64_t v);
+
+// normalise(sum over views of their projections): (B, D) f32 without history.
+Tensor joint_embedding(const std::vector<Tensor>& projections);
+
+// Mean over the dimensions of the standard deviation over the batch (unbiased) of unit rows (B, D): about
+// 1 / sqrt(D) in a healthy network, 0 after a collapse. 0 for B = 1.
+double collapse_std(const Tensor& unit_rows);
+
+}  // namespace nagare::ssl

@@ -1,0 +1,50 @@
+#include "ssl/methods/table.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "engine/device/errors.h"
+#include "engine/text/nearest.h"
+#include "ssl/methods/emp_ssl.h"
+#include "ssl/methods/emp_ssl_contrastive.h"
+#include "ssl/methods/simclr.h"
+#include "ssl/methods/simsiam.h"
+#include "ssl/methods/supervised.h"
+
+namespace nagare::ssl {
+namespace {
+
+template <class Options>
+std::vector<OptionInfo> options_of() {
+  return Options().bind().list();
+}
+
+constexpr MethodRow kMethods[] = {
+    {"emp-ssl", "many patches agree with their mean, a coding rate spreads images",
+     "Tong et al., arXiv 2304.03977", make_emp_ssl, options_of<EmpSslOptions>},
+    {"emp-ssl-contrastive", "many patches find their image's mean among all images'",
+     "Imai et al., ACCV 2024", make_emp_ssl_contrastive, options_of<EmpSslContrastiveOptions>},
+    {"simclr", "tells each image's views from all others", "Chen et al., ICML 2020", make_simclr,
+     options_of<SimClrOptions>},
+    {"simsiam", "predicts one view's projection from the other's", "Chen and He, CVPR 2021", make_simsiam,
+     options_of<SimSiamOptions>},
+    {"supervised", "learns the labels: a baseline, not self-supervised", "He et al., CVPR 2016",
+     make_supervised, options_of<SupervisedOptions>},
+};
+
+}  // namespace
+
+std::span<const MethodRow> method_table() { return kMethods; }
+
+std::unique_ptr<Method> make_method(const std::string& name, MethodContext context) {
+  const auto* row = std::ranges::find(kMethods, name, &MethodRow::name);
+  if (row == std::end(kMethods)) {
+    std::vector<std::string> known;
+    for (const MethodRow& other : kMethods) known.emplace_back(other.name);
+    throw BadConfig(unknown_name("method", name, known));
+  }
+  if (context.backbone == nullptr) throw std::invalid_argument("make_method: the context has no backbone");
+  return row->make(std::move(context));
+}
+
+}  // namespace nagare::ssl
