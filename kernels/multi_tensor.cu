@@ -69,14 +69,14 @@ __device__ void for_each_element(const Table<Segment>& table, int s, const Body&
 
 // The sum over the block, in thread 0; all threads call it.
 __device__ float block_sum(float value) {
-  __shared__ float of_warp[kBlock / kWarp];
+  NAGARE_SHARED(float, of_warp, [kBlock / kWarp]);
   value = warp_sum(value);
   __syncthreads();  // an earlier call may still be reading
   if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = value;
   __syncthreads();
   float sum = 0.0F;
   if (threadIdx.x == 0) {
-    for (const float part : of_warp) sum += part;
+    for (int warp = 0; warp < kBlock / kWarp; ++warp) sum += of_warp[warp];
   }
   return sum;
 }

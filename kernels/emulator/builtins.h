@@ -17,6 +17,7 @@
 #include "kernels/emulator/scheduler.h"
 
 #define __global__
+#define __grid_constant__
 #define __device__
 #define __host__
 #define __constant__ static

@@ -147,8 +147,11 @@ void Case::check_gradient(const std::string& name, const Tensor& leaf_tensor, La
 }
 
 void Case::backward(const Tensor& output, const std::string& name, Layout layout) const {
-  if (!has_input("grad_" + name)) return;
-  const Tensor host = file_.load("in.grad_" + name);
+  if (has_input("grad_" + name)) backward_from(output, "grad_" + name, layout);
+}
+
+void Case::backward_from(const Tensor& output, const std::string& name, Layout layout) const {
+  const Tensor host = file_.load("in." + name);
   const Tensor turned =
       layout == Layout::channels_last && host.shape().rank() == 4 ? channels_last(host) : host;
   const Tensor seed = (output.dtype() == DType::bf16 ? rounded_to_bf16(turned) : turned).to(settings_.device);

@@ -69,8 +69,8 @@ class Case {
 
   // Whether the file has this output ("out.loss") or gradient ("grad.x").
   bool has_result(const std::string& name) const { return file_.find(name) != nullptr; }
-  // A result as the file has it (f64, i64 or u8), on the CPU.
-  Tensor expected(const std::string& name) const { return file_.load(name); }
+  // A tensor by its full name, as the file has it, on the CPU.
+  Tensor tensor(const std::string& name) const { return file_.load(name); }
   // Compares with the file's tensor of that name; a mismatch is a test failure that tells the ratio of error
   // to tolerance. Integers are compared exactly.
   void check(const std::string& name, const Tensor& got, Layout layout = Layout::same);
@@ -81,6 +81,8 @@ class Case {
   void not_exposed(const std::string& name) { checked_.insert(name); }
   // backward() from `output` with in.grad_NAME as the upstream gradient; nothing when the file has none.
   void backward(const Tensor& output, const std::string& name, Layout layout = Layout::same) const;
+  // backward() from `output` with in.NAME, whatever it is called, as the upstream gradient.
+  void backward_from(const Tensor& output, const std::string& name, Layout layout = Layout::same) const;
 
   // After the handler: fails for results nobody looked at; on failure prints the worst ratio of error to
   // tolerance.

@@ -5,6 +5,8 @@ namespace nagare::reference {
 const Handler* find_handler(const std::string& op) {
   // One line per group file, sorted.
   const std::span<const Handler> tables[] = {
+      model_cases(),
+      ops_cases(),
       optim_cases(),
   };
   for (const auto& table : tables) {

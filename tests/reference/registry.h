@@ -13,6 +13,8 @@ struct Handler {
 };
 
 // One table per file NAME_cases.cpp, listed once more in registry.cpp.
+std::span<const Handler> model_cases();
+std::span<const Handler> ops_cases();
 std::span<const Handler> optim_cases();
 
 // nullptr when no table knows the op.
