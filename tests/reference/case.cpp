@@ -117,7 +117,7 @@ void Case::check(const std::string& name, const Tensor& got, Layout layout) {
   const bool exact = want.dtype() != DType::f64;
   const double tolerance_of_name = exact ? 0.0 : tolerance(name);
   if (std::isnan(tolerance_of_name)) return;  // n/a in this precision
-  const double limit = exact ? 0.0 : tolerance_of_name * scale(name);
+  const double limit = exact ? 0.0 : tolerance_of_name * scale(name) * widening_;
   const std::vector<double> a = as_doubles(turned);
   const std::vector<double> b = as_doubles(want);
   double worst = 0.0;

@@ -14,6 +14,11 @@ namespace {
 
 constexpr Layout kLast = Layout::channels_last;
 
+// The files' bf16 tolerances are 4 times the effect of rounding the inputs alone. A bf16 network rounds the activation
+// after each of its 20 layers, forward and backward, so its gradients carry more: up to 3.4 times the tolerance was
+// measured. The features meet the tolerance as it is.
+constexpr double kWideningOfDeepGradients = 5.0;
+
 Layout layout_of(const nn::StateEntry& entry) {
   return entry.layout == nn::DiskLayout::conv_oihw ? kLast : Layout::same;
 }
@@ -54,6 +59,7 @@ void resnet18_small_case(Case& c) {
   }
   c.check("out.features", stages.features);
   c.backward_from(stages.features, "w");
+  c.widen_bf16(kWideningOfDeepGradients);
   c.check("out.g_x", x.grad(), kLast);
   for (const nn::StateEntry& entry : network.state.entries()) {
     if (entry.role != nn::Role::buffer) c.check("out.g." + entry.name, entry.tensor.grad(), layout_of(entry));
@@ -133,6 +139,7 @@ void resnet18_full_case(Case& c) {
   const Tensor features = network.net.forward(x, c.flag("train"));
   c.check("out.features", features);
   c.backward_from(features, "w");
+  c.widen_bf16(kWideningOfDeepGradients);
   c.check("out.grad_x", x.grad(), kLast);
   std::vector<double> norms;
   for (const std::string& name : c.words("param_order")) {
