@@ -9,6 +9,7 @@
 #include "kernels/parallel.h"
 #include "kernels/philox.h"
 #include "tests/support/devices.h"
+#include "tests/support/resize_definition.h"
 
 namespace nagare {
 namespace {
@@ -55,32 +56,9 @@ Tensor run(Device device, Augment p, const Tensor& images, const std::vector<Aug
   return out;
 }
 
-// The weight of input pixel `tap` in output pixel i, written from the definition and without tap ranges.
-double axis_weight(int in, int out, Interpolation interpolation, bool antialias, int i, int tap) {
-  const double scale = static_cast<double>(in) / out;
-  const double a = antialias ? -0.5 : -0.75;
-  const auto filter = [&](double t) {
-    t = std::abs(t);
-    if (interpolation == Interpolation::bilinear) return t < 1 ? 1 - t : 0.0;
-    if (t < 1) return (a + 2) * t * t * t - (a + 3) * t * t + 1;
-    return t < 2 ? a * t * t * t - 5 * a * t * t + 8 * a * t - 4 * a : 0.0;
-  };
-  if (antialias) {
-    const double stretch = std::max(scale, 1.0);
-    double sum = 0;
-    for (int k = 0; k < in; ++k) sum += filter((k + 0.5 - scale * (i + 0.5)) / stretch);
-    return filter((tap + 0.5 - scale * (i + 0.5)) / stretch) / sum;
-  }
-  double source = scale * (i + 0.5) - 0.5;
-  if (interpolation == Interpolation::bilinear) source = std::max(source, 0.0);
-  double weight = 0;
-  for (int k = static_cast<int>(std::floor(source)) - 2; k <= static_cast<int>(std::floor(source)) + 3; ++k) {
-    if (std::clamp(k, 0, in - 1) == tap) weight += filter(k - source);
-  }
-  return weight;
-}
-
 Image crop_and_resize(const Image& image, const AugmentParameters& crop, int size) {
+  const kernels::ResizeAxis rows{crop.height, size, crop.interpolation, crop.antialias};
+  const kernels::ResizeAxis columns{crop.width, size, crop.interpolation, crop.antialias};
   Image out(size, size);
   for (int y = 0; y < size; ++y) {
     for (int x = 0; x < size; ++x) {
@@ -89,8 +67,7 @@ Image crop_and_resize(const Image& image, const AugmentParameters& crop, int siz
           const int row = crop.top + v;
           const int column = crop.left + u;
           if (row < 0 || row >= image.height || column < 0 || column >= image.width) continue;
-          const double weight = axis_weight(crop.height, size, crop.interpolation, crop.antialias, y, v) *
-                                axis_weight(crop.width, size, crop.interpolation, crop.antialias, x, u);
+          const double weight = test::resize_weight(rows, y, v) * test::resize_weight(columns, x, u);
           for (int c = 0; c < 3; ++c) out.at(y, x, c) += weight * image.at(row, column, c);
         }
       }
