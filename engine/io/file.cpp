@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "engine/device/errors.h"
+#include "engine/text/printable.h"
 
 namespace nagare::io {
 namespace {
@@ -23,7 +24,7 @@ std::string reason() { return std::generic_category().message(errno); }
 
 template <class Error>
 [[noreturn]] void fail(const char* what, const Path& path) {
-  throw Error("cannot " + std::string(what) + " " + path.string() + ": " + reason());
+  throw Error("cannot " + std::string(what) + " " + printable(path.string()) + ": " + reason());
 }
 
 // A descriptor that closes itself: for reading, where close() has nothing to report.
@@ -40,7 +41,8 @@ class Descriptor {
 };
 
 int open_to_read(const Path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor =
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe would wait for a writer
   if (descriptor < 0) fail<BadData>("open", path);
   return descriptor;
 }
@@ -48,7 +50,8 @@ int open_to_read(const Path& path) {
 std::uint64_t size_of_file(int descriptor, const Path& path) {
   struct stat about {};
   if (::fstat(descriptor, &about) != 0) fail<BadData>("inspect", path);
-  if (!S_ISREG(about.st_mode)) throw BadData("cannot read " + path.string() + ": not a regular file");
+  if (!S_ISREG(about.st_mode))
+    throw BadData("cannot read " + printable(path.string()) + ": not a regular file");
   return static_cast<std::uint64_t>(about.st_size);
 }
 
@@ -57,8 +60,8 @@ Container read_whole(const Path& path, std::uint64_t max_bytes) {
   const Descriptor file(open_to_read(path));
   const std::uint64_t size = size_of_file(file.number(), path);
   if (size > max_bytes) {
-    throw BadData("cannot read " + path.string() + ": " + std::to_string(size) + " bytes, at most " +
-                  std::to_string(max_bytes) + " expected");
+    throw BadData("cannot read " + printable(path.string()) + ": " + std::to_string(size) +
+                  " bytes, at most " + std::to_string(max_bytes) + " expected");
   }
   Container content(static_cast<std::size_t>(size), typename Container::value_type{});
   for (std::size_t done = 0; done < content.size();) {
@@ -66,7 +69,8 @@ Container read_whole(const Path& path, std::uint64_t max_bytes) {
                                 std::min(content.size() - done, kMostPerCall), static_cast<off_t>(done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail<BadData>("read", path);
-    if (got == 0) throw BadData("cannot read " + path.string() + ": it became shorter while being read");
+    if (got == 0)
+      throw BadData("cannot read " + printable(path.string()) + ": it became shorter while being read");
     done += static_cast<std::size_t>(got);
   }
   return content;
@@ -154,7 +158,7 @@ void AppendFile::append(std::string_view text) { write_all(descriptor_, text.dat
 bool exists(const Path& path) {
   std::error_code error;
   const bool found = std::filesystem::exists(path, error);
-  if (error) throw BadData("cannot look for " + path.string() + ": " + error.message());
+  if (error) throw BadData("cannot look for " + printable(path.string()) + ": " + error.message());
   return found;
 }
 
@@ -163,7 +167,8 @@ void make_directories(const Path& path) {
   std::filesystem::create_directories(path, error);
   if (!error && !std::filesystem::is_directory(path, error))
     error = std::make_error_code(std::errc::not_a_directory);
-  if (error) throw CannotWrite("cannot create the directory " + path.string() + ": " + error.message());
+  if (error)
+    throw CannotWrite("cannot create the directory " + printable(path.string()) + ": " + error.message());
 }
 
 }  // namespace nagare::io

@@ -5,9 +5,9 @@
 #include <sstream>
 
 #include "engine/device/errors.h"
+#include "engine/io/file.h"
 #include "engine/text/printable.h"
 #include "kernels/parallel.h"
-#include "ssl/data/read_file.h"
 
 namespace nagare::ssl {
 namespace {
@@ -41,7 +41,7 @@ fs::path find_directory(const DataSpec& spec, const Layout& layout, const std::s
 
 // The bytes of a file of whole records.
 std::string read_records(const fs::path& path, const Layout& layout) {
-  std::string bytes = read_file(path.string());
+  std::string bytes = io::read_text(path);
   const std::int64_t size = static_cast<std::int64_t>(bytes.size());
   if (size == 0 || size % layout.record() != 0) {
     throw BadData(printable(path.string()) + ": " + std::to_string(size) + " bytes; needs whole records of " +
@@ -95,8 +95,7 @@ Split read_split(const std::vector<fs::path>& paths, const Layout& layout) {
 }
 
 std::vector<std::string> read_names(const fs::path& path, std::int64_t classes) {
-  std::error_code ignored;
-  std::istringstream lines(fs::exists(path, ignored) ? read_file(path.string()) : "");
+  std::istringstream lines(io::exists(path) ? io::read_text(path) : "");
   std::vector<std::string> names;
   for (std::string line; std::getline(lines, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();

@@ -7,9 +7,9 @@
 #include <sstream>
 
 #include "engine/device/errors.h"
+#include "engine/io/file.h"
 #include "engine/text/printable.h"
 #include "ssl/data/image_files.h"
-#include "ssl/data/read_file.h"
 #include "ssl/data/subset.h"
 
 namespace nagare::ssl {
@@ -116,7 +116,7 @@ void hold_out(double fraction, std::vector<ImageFile>& files) {
 }
 
 std::vector<std::string> lines_of(const fs::path& path) {
-  std::istringstream text(read_file(path.string()));
+  std::istringstream text(io::read_text(path));
   std::vector<std::string> lines;
   for (std::string line; std::getline(text, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
@@ -128,8 +128,7 @@ std::vector<std::string> lines_of(const fs::path& path) {
 // words.txt: "wnid<TAB>name, other name"; the first name, or the wnid itself.
 std::vector<std::string> wordnet_names(const fs::path& words, const std::vector<std::string>& wnids) {
   std::map<std::string, std::string> names;
-  std::error_code ignored;
-  if (fs::exists(words, ignored)) {
+  if (io::exists(words)) {
     for (const std::string& line : lines_of(words)) {
       const std::size_t tab = line.find('\t');
       if (tab == std::string::npos) continue;
@@ -194,7 +193,8 @@ Dataset load_folder(const DataSpec& spec, const DataOptions& options) {
 Dataset load_tinyimagenet(const DataSpec& spec, const DataOptions& options) {
   const std::int64_t size = spec.integer("size", 64, {1, 1024});
   fs::path root = spec.directory();
-  if (!directory_exists(root / "train") && directory_exists(root / "tiny-imagenet-200")) root /= "tiny-imagenet-200";
+  if (!directory_exists(root / "train") && directory_exists(root / "tiny-imagenet-200"))
+    root /= "tiny-imagenet-200";
   need_directory(root / "train", "one folder per class");
   const ClassList classes = list_classes(root / "train");
   std::vector<ImageFile> files;

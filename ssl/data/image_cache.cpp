@@ -1,11 +1,7 @@
 #include "ssl/data/image_cache.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -13,6 +9,9 @@
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "engine/device/errors.h"
+#include "engine/io/file.h"
 
 namespace nagare::ssl {
 namespace {
@@ -63,28 +62,6 @@ bool read_text_block(std::string_view text, std::uint64_t classes, Dataset& data
   return true;
 }
 
-// A private mapping of a whole file; empty when it cannot be had.
-struct Mapping {
-  std::shared_ptr<void> memory;
-  std::size_t bytes = 0;
-};
-
-Mapping map_file(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return {};
-  struct stat status {};
-  Mapping mapping;
-  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
-    const auto bytes = static_cast<std::size_t>(status.st_size);
-    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
-    if (memory != MAP_FAILED) {
-      mapping = {std::shared_ptr<void>(memory, [bytes](void* m) { ::munmap(m, bytes); }), bytes};
-    }
-  }
-  ::close(file);
-  return mapping;
-}
-
 // Bytes behind the header, or 0 when the header's numbers are absurd.
 std::uint64_t body_bytes(const Header& header) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
@@ -98,10 +75,10 @@ std::uint64_t body_bytes(const Header& header) {
 }
 
 // Takes `count` images and labels from the mapping; false when a label is out of range.
-bool read_split(const Mapping& mapping, const Header& header, std::uint64_t count, std::size_t labels_at,
+bool read_split(const io::MappedFile& file, const Header& header, std::uint64_t count, std::size_t labels_at,
                 std::size_t pixels_at, Split& split) {
   if (count == 0) return true;
-  auto* base = static_cast<std::uint8_t*>(mapping.memory.get());
+  const std::byte* base = file.data.get();
   for (std::uint64_t i = 0; i < count; ++i) {
     std::uint32_t label = 0;
     std::memcpy(&label, base + labels_at + i * sizeof label, sizeof label);
@@ -109,7 +86,8 @@ bool read_split(const Mapping& mapping, const Header& header, std::uint64_t coun
     split.labels.classes.push_back(label);
   }
   const auto size = static_cast<std::int64_t>(header.size);
-  split.images = Tensor::wrap(std::shared_ptr<void>(mapping.memory, base + pixels_at),
+  // The pages are read-only; a data set's images are never written to.
+  split.images = Tensor::wrap(std::shared_ptr<void>(file.data, const_cast<std::byte*>(base + pixels_at)),
                               {static_cast<std::int64_t>(count), size, size, 3}, {.dtype = DType::u8});
   return true;
 }
@@ -133,16 +111,6 @@ std::string header_and_labels(const Dataset& data, std::uint64_t fingerprint) {
     }
   }
   return bytes;
-}
-
-// Writes the parts one after the other and makes sure that they are on disk.
-bool write_parts(const std::string& path, const std::vector<std::string_view>& parts) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wbe"), std::fclose);
-  if (file == nullptr) return false;
-  for (const std::string_view part : parts) {
-    if (std::fwrite(part.data(), 1, part.size(), file.get()) != part.size()) return false;
-  }
-  return std::fflush(file.get()) == 0 && ::fsync(::fileno(file.get())) == 0;
 }
 
 }  // namespace
@@ -176,23 +144,29 @@ std::string cache_path(const std::string& directory, std::uint64_t fingerprint) 
 }
 
 bool load_cache(const std::string& path, std::uint64_t fingerprint, Dataset& data) {
-  const Mapping mapping = map_file(path);
+  io::MappedFile file;
+  try {
+    if (!io::exists(path)) return false;
+    file = io::map_file(path);
+  } catch (const BadData&) {
+    return false;  // unreadable: made anew
+  }
   Header header{};
-  if (mapping.bytes < sizeof header) return false;
-  const auto* base = static_cast<const char*>(mapping.memory.get());
+  if (file.size < sizeof header) return false;
+  const auto* base = reinterpret_cast<const char*>(file.data.get());
   std::memcpy(&header, base, sizeof header);
   const bool ours =
       std::memcmp(header.magic, kMagic, sizeof header.magic) == 0 && header.fingerprint == fingerprint;
-  if (!ours || header.train == 0 || mapping.bytes - sizeof header != body_bytes(header)) return false;
-  if (XXH3_64bits(base + kChecked, mapping.bytes - kChecked) != header.checksum) return false;
+  if (!ours || header.train == 0 || file.size - sizeof header != body_bytes(header)) return false;
+  if (XXH3_64bits(base + kChecked, file.size - kChecked) != header.checksum) return false;
 
   Dataset loaded;
   const std::size_t labels = sizeof header + header.text_bytes;
   const std::size_t pixels = labels + (header.train + header.test) * sizeof(std::uint32_t);
   const std::size_t test_pixels = pixels + header.train * header.size * header.size * 3;
   const bool good = read_text_block({base + sizeof header, header.text_bytes}, header.classes, loaded) &&
-                    read_split(mapping, header, header.train, labels, pixels, loaded.train) &&
-                    read_split(mapping, header, header.test, labels + header.train * sizeof(std::uint32_t),
+                    read_split(file, header, header.train, labels, pixels, loaded.train) &&
+                    read_split(file, header, header.test, labels + header.train * sizeof(std::uint32_t),
                                test_pixels, loaded.test);
   if (good) data = std::move(loaded);
   return good;
@@ -212,13 +186,15 @@ std::string save_cache(const std::string& path, std::uint64_t fingerprint, const
   const std::uint64_t checksum = XXH3_64bits_digest(&state);
   std::memcpy(head.data() + offsetof(Header, checksum), &checksum, sizeof checksum);
 
-  std::error_code error;
-  fs::create_directories(fs::path(path).parent_path(), error);
-  const std::string temporary = path + "." + std::to_string(::getpid());
-  if (write_parts(temporary, parts) && ::rename(temporary.c_str(), path.c_str()) == 0) return "";
-  const std::string reason = path + ": " + std::strerror(errno);
-  ::unlink(temporary.c_str());
-  return reason;
+  try {
+    io::make_directories(fs::path(path).parent_path());
+    io::AtomicFile file(path);
+    for (const std::string_view part : parts) file.write(part);
+    file.commit();
+  } catch (const CannotWrite& error) {
+    return error.what();
+  }
+  return "";
 }
 
 }  // namespace nagare::ssl

@@ -5,11 +5,11 @@
 #include <map>
 
 #include "engine/device/errors.h"
+#include "engine/io/file.h"
 #include "engine/text/printable.h"
 #include "kernels/parallel.h"
 #include "ssl/data/image.h"
 #include "ssl/data/image_cache.h"
-#include "ssl/data/read_file.h"
 
 namespace nagare::ssl {
 namespace {
@@ -19,16 +19,14 @@ constexpr std::int64_t kSkippedPerCent = 1;
 // Why the file could not be decoded into `pixels`; "" when it was.
 std::string try_decode(const std::string& path, std::int64_t size, std::uint8_t* pixels) {
   try {
-    const std::string bytes = read_file(path);
+    const std::vector<std::byte> bytes = io::read_file(path, DecodeLimits{}.max_file_bytes);
     const Image image =
         decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, size);
     const std::vector<std::uint8_t> square = fit_square(image, size);
     std::memcpy(pixels, square.data(), square.size());
     return "";
   } catch (const BadData& error) {
-    const std::string reason = error.what();  // read_file() begins with the name, which is known
-    const std::string name = printable(path) + ": ";
-    return reason.starts_with(name) ? reason.substr(name.size()) : reason;
+    return error.what();
   } catch (const std::bad_alloc&) {
     return "no memory to decode it";
   }

@@ -1,4 +1,5 @@
-// clang-format off: jpeglib.h needs size_t and FILE declared before it
+// jpeglib.h needs size_t and FILE declared before it.
+// clang-format off
 #include <cstdio>
 #include <jpeglib.h>
 #include <jerror.h>
