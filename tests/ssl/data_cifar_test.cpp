@@ -82,7 +82,7 @@ TEST(Cifar10, MeanAndStdAreThoseOfTheTrainingPixels) {
 TEST(Cifar10, BadFilesAreNamedWithSizeFoundAndNeeded) {
   const TemporaryDirectory directory;
   const auto load = [&] { load_dataset("cifar10:" + directory.string(), {}); };
-  EXPECT_THAT(load, ThrowsMessage<BadData>(HasSubstr("data_batch_1.bin: No such file")));
+  EXPECT_THAT(load, ThrowsMessage<BadData>(HasSubstr("data_batch_1.bin: no such file")));
   EXPECT_THAT([] { load_dataset("cifar10:/nowhere/at/all", {}); },
               ThrowsMessage<BadData>(HasSubstr("/nowhere/at/all: no such directory")));
   write_cifar10(directory, "", 2);
