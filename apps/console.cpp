@@ -1,0 +1,118 @@
+#include "apps/console.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+
+#include "engine/io/clock.h"
+
+namespace nagare::apps {
+namespace {
+
+constexpr double kTerminalSeconds = 0.1;
+constexpr double kPlainSeconds = 30.0;
+
+bool is_terminal() {
+  const char* kind = std::getenv("TERM");
+  return isatty(STDERR_FILENO) == 1 && kind != nullptr && std::string_view(kind) != "dumb";
+}
+
+std::size_t terminal_width() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+double now_seconds() { return static_cast<double>(io::monotonic_nanoseconds()) * 1e-9; }
+
+// Whole fields while they fit: a cut number would be a wrong one.
+std::string fit(const Console::Fields& fields, std::size_t width) {
+  std::string text;
+  for (const auto& [name, value] : fields) {
+    const std::string field = (text.empty() ? "" : " | ") + name + " " + value;
+    if (text.size() + field.size() >= width) break;
+    text += field;
+  }
+  return text;
+}
+
+}  // namespace
+
+void Console::result(std::string_view text) const {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void Console::line(std::string_view text, bool silent) {
+  if (!silent) {
+    end_progress();
+    const std::string whole = std::string(text) + "\n";
+    std::fwrite(whole.data(), 1, whole.size(), stderr);
+  }
+  if (log_) log_(std::string(text) + "\n");
+}
+
+void Console::note(std::string_view text) { line(text, quiet_); }
+
+void Console::warning(std::string_view text) { line("warning: " + std::string(text), quiet_); }
+
+void Console::error(std::string_view message) {
+  std::string text = "error: " + std::string(message);
+  for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 3)) {
+    text.replace(at, 1, "\n  ");
+  }
+  line(text, false);
+}
+
+void Console::progress(const Fields& fields, bool last) {
+  if (quiet_) return;
+  const bool terminal = is_terminal();
+  const double now = now_seconds();
+  if (!last && now - last_progress_ < (terminal ? kTerminalSeconds : kPlainSeconds)) return;
+  last_progress_ = now;
+  if (!terminal) {
+    std::string text;
+    for (const auto& [name, value] : fields) {
+      std::string key = name;
+      std::string compact = value;
+      std::ranges::replace(key, ' ', '_');
+      std::ranges::replace(compact, ' ', '_');
+      text += (text.empty() ? "" : " ") + key + "=" + compact;
+    }
+    line(text, false);
+    return;
+  }
+  std::fprintf(stderr, "\r\033[K%s", fit(fields, terminal_width()).c_str());
+  progress_open_ = true;
+  if (last) end_progress();
+}
+
+void Console::end_progress() {
+  if (progress_open_) std::fputc('\n', stderr);
+  progress_open_ = false;
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line += std::string(widths[i] - row[i].size() + 2, ' ');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+}  // namespace nagare::apps

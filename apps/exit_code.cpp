@@ -1,0 +1,39 @@
+#include "apps/exit_code.h"
+
+#include <new>
+
+#include "engine/device/errors.h"
+
+namespace nagare::apps {
+
+Failure describe(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const UsageError& e) {
+    return {ExitCode::usage, e.what()};
+  } catch (const RunInUse& e) {
+    return {ExitCode::in_use, e.what()};
+  } catch (const BadConfig& e) {
+    return {ExitCode::config, e.what()};
+  } catch (const BadData& e) {
+    return {ExitCode::data, e.what()};
+  } catch (const BadCheckpoint& e) {
+    return {ExitCode::checkpoint, e.what()};
+  } catch (const CannotWrite& e) {
+    return {ExitCode::cannot_write, e.what()};
+  } catch (const DeviceUnavailable& e) {
+    return {ExitCode::device, e.what()};
+  } catch (const OutOfMemory& e) {
+    return {ExitCode::memory, e.what()};
+  } catch (const std::bad_alloc&) {
+    return {ExitCode::memory, "out of memory"};
+  } catch (const Diverged& e) {
+    return {ExitCode::diverged, e.what()};
+  } catch (const std::exception& e) {
+    return {ExitCode::internal, std::string("internal fault: ") + e.what()};
+  } catch (...) {
+    return {ExitCode::internal, "internal fault: an exception of unknown type"};
+  }
+}
+
+}  // namespace nagare::apps

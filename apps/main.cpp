@@ -1,0 +1,130 @@
+// `nagare`: reads the command line, collects the options from all their sources, runs a subcommand, and turns whatever
+// goes wrong into one message and an exit code.
+#include <exception>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "apps/cli.h"
+#include "apps/command.h"
+#include "apps/presets.h"
+#include "engine/device/errors.h"
+#include "engine/io/file.h"
+#include "engine/text/nearest_name.h"
+
+namespace nagare::apps {
+namespace {
+
+constexpr char kTrainExamples[] =
+    "Examples:\n"
+    "  nagare train --preset demo\n"
+    "  nagare train --data cifar10:DIR,per-class=1000 --stream seq:5 --method emp-ssl --strategy minred \\\n"
+    "               --model resnet18:width=16 --optim lars --optim.lr 0.03 --out runs/emp\n"
+    "  nagare train --config my.toml --seed 2 --max-steps 100\n"
+    "  nagare train --resume --out runs/emp          after Ctrl-C, a kill or a power cut\n\n"
+    "Options of the method and the strategy go by --method.KEY and --strategy.KEY; nagare list methods and\n"
+    "nagare list strategies name them. The run directory holds metrics.jsonl (one object per update and\n"
+    "evaluation), results.json, config.resolved.toml (every value and where it came from) and checkpoints/.";
+
+constexpr char kEvalExamples[] =
+    "Examples:\n"
+    "  nagare eval runs/emp                          the newest checkpoint, on the data of its run\n"
+    "  nagare eval runs/emp --data cifar10:DIR       the same network on other images\n"
+    "  nagare eval runs/emp/checkpoints/step-000000500 --json";
+
+constexpr char kEmbedExamples[] =
+    "Examples:\n"
+    "  nagare embed runs/emp --out features                     writes features.safetensors and "
+    "features.npy\n"
+    "  nagare embed runs/emp --data folder:DIR --split train --out features\n"
+    "Rows are in the order of the images; the safetensors file also holds the class numbers (\"labels\").";
+
+constexpr char kListExamples[] =
+    "Examples:\n"
+    "  nagare list\n"
+    "  nagare list methods\n"
+    "  nagare list options --json";
+
+constexpr char kInfoExamples[] =
+    "Examples:\n"
+    "  nagare info                   version, processor, memory, GPU, optional libraries\n"
+    "  nagare info --device cuda     exit 7 with the reason when no GPU can be used";
+
+constexpr char kDataExamples[] =
+    "Examples:\n"
+    "  nagare data show cifar10:DIR                  sizes, classes, mean and deviation\n"
+    "  nagare data stream fractal --stream seq:5     tasks, their classes, batches; trains nothing\n"
+    "  nagare data list                              the kinds of source";
+
+constexpr Command kCommands[] = {
+    {"train", kTrain, "learn from a stream of images, without labels", kTrainExamples, &run_train},
+    {"eval", kEval, "judge a checkpoint by kNN on its features", kEvalExamples, &run_eval},
+    {"embed", kEmbed, "write the features of images as safetensors and npy", kEmbedExamples, &run_embed},
+    {"list", kList, "what there is to choose from", kListExamples, &run_list},
+    {"info", kInfo, "this program and this machine", kInfoExamples, &run_info},
+    {"data", kData, "look at a source of images and at a stream", kDataExamples, &run_data},
+    {"version", kVersion, "the version", "", &run_version},
+};
+
+void assign_preset(Settings& settings, const std::string& name) {
+  const Preset* preset = find_preset(name);
+  if (preset == nullptr) {
+    std::vector<std::string> names;
+    for (const Preset& p : presets()) names.emplace_back(p.name);
+    throw BadConfig("--preset: there is no preset " + name + suggestion(name, names));
+  }
+  settings.assign_toml(std::string(preset->toml), "preset " + name);
+}
+
+void assign_config(Settings& settings, const std::string& path) {
+  std::string text;
+  try {
+    text = io::read_text(path);
+  } catch (const BadData& error) {
+    throw BadConfig(std::string("--config: ") + error.what());
+  }
+  settings.assign_toml(text, path);
+}
+
+// Weakest source first; the flags also say which preset and file there are.
+Settings collect(const Invocation& invocation, std::vector<std::string>& warnings) {
+  Settings flags;
+  for (const FlagValue& flag : invocation.flags)
+    flags.assign(flag.key, flag.text, "--" + std::string(short_form(flag.key)));
+  Settings settings;
+  if (flags.is_set("preset")) assign_preset(settings, flags.options().preset);
+  if (flags.is_set("config")) assign_config(settings, flags.options().config);
+  warnings = settings.assign_environment();
+  settings.assign_all(flags);
+  return settings;
+}
+
+ExitCode run(std::span<char* const> arguments, Console& console) {
+  const Invocation invocation = parse_command_line(arguments, kCommands);
+  if (invocation.command == nullptr) {
+    console.result(invocation.help);
+    return ExitCode::done;
+  }
+  std::vector<std::string> warnings;
+  const Settings settings = collect(invocation, warnings);
+  console.set_quiet(settings.options().quiet);
+  for (const std::string& warning : warnings) console.warning(warning);
+  return invocation.command->run(settings, console);
+}
+
+}  // namespace
+}  // namespace nagare::apps
+
+int main(int argc, char** argv) {
+  using nagare::apps::Console;
+  using nagare::apps::Failure;
+  Console console;
+  try {
+    const std::span<char* const> arguments(argv, static_cast<std::size_t>(argc));
+    return static_cast<int>(nagare::apps::run(arguments, console));
+  } catch (...) {
+    const Failure failure = nagare::apps::describe(std::current_exception());
+    console.error(failure.message);
+    return static_cast<int>(failure.code);
+  }
+}

@@ -1,0 +1,47 @@
+#pragma once
+// Listens to the training loop: progress line, metrics.jsonl, checkpoints, stop requests.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/console.h"
+#include "apps/run_directory.h"
+#include "apps/session.h"
+
+namespace nagare::apps {
+
+class Recorder : public ssl::TrainObserver {
+ public:
+  Recorder(Session& session, const Options& options, RunDirectory& run, Console& console);
+
+  void on_step(const ssl::StepReport& report) override;
+  void on_evaluation(const ssl::EvaluationReport& report) override;
+  bool stop_requested() override;
+
+  // Of the trainer's state as it is now, unless this step has one already.
+  void save();
+  std::int64_t images_trained() const { return images_trained_; }
+  double training_seconds() const { return training_seconds_; }
+
+ private:
+  void show_progress(const ssl::StepReport& report, bool last);
+
+  Session& session_;
+  const Options& options_;
+  RunDirectory& run_;
+  Console& console_;
+  double start_ = 0.0;          // monotonic seconds
+  std::int64_t last_step_ = 0;  // the run ends there
+  std::int64_t step_ = 0;
+  std::int64_t task_ = 0;
+  std::int64_t saved_step_ = -1;
+  double last_knn_ = -1.0;  // percent; negative: none yet
+  std::int64_t images_trained_ = 0;
+  double training_seconds_ = 0.0;
+  // The rate leaves out the first steps, which allocate and compile.
+  std::int64_t rated_images_ = 0;
+  double rated_seconds_ = 0.0;
+  std::int64_t steps_seen_ = 0;
+};
+
+}  // namespace nagare::apps

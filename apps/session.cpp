@@ -1,0 +1,117 @@
+#include "apps/session.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "apps/machine.h"
+#include "engine/device/errors.h"
+#include "engine/text/nearest_name.h"
+#include "ssl/methods/table.h"
+#include "ssl/strategies/table.h"
+
+namespace nagare::apps {
+namespace {
+
+std::array<float, 3> three(const std::vector<float>& values) {
+  return {values.at(0), values.at(1), values.at(2)};
+}
+
+// An unknown --method.KEY, refused where it was written. `table` has rows with name and options().
+template <class Rows>
+void check_free_options(const Settings& settings, const Rows& table, const std::string& kind,
+                        const std::string& name, const FreeOptions& given) {
+  const auto row = std::ranges::find_if(table, [&](const auto& r) { return name == r.name; });
+  if (row == table.end()) return;  // make_method() and make_strategy() know how to say that
+  std::vector<std::string> known;
+  for (const ssl::OptionInfo& info : row->options()) known.push_back(info.name);
+  for (const auto& [key, text] : given) {
+    if (std::ranges::find(known, key) != known.end()) continue;
+    throw BadConfig(settings.origin(kind + "." + key) + ": " + name + " has no option " + key +
+                    suggestion(key, known));
+  }
+}
+
+ssl::TrainOptions train_options(const Options& options, const Session& session) {
+  return {.seed = static_cast<std::uint64_t>(options.seed),
+          .device = session.device,
+          .precision = session.precision,
+          .steps_per_batch = options.steps_per_batch,
+          .max_steps = options.max_steps,
+          .eval_every = options.eval_every,
+          .optimizer = options.optimizer,
+          .schedule = options.schedule,
+          .evaluation = options.evaluation};
+}
+
+}  // namespace
+
+ssl::Dataset load_data(const Options& options) {
+  return ssl::load_dataset(
+      options.data, {.seed = static_cast<std::uint64_t>(options.seed), .cache_dir = options.cache_dir});
+}
+
+ssl::StreamOptions stream_options(const Options& options) {
+  return {.spec = options.stream,
+          .class_order = options.class_order,
+          .batch = options.stream_batch,
+          .epochs = options.epochs,
+          .seed = static_cast<std::uint64_t>(options.seed)};
+}
+
+Session make_session(const Settings& settings) {
+  const Options& options = settings.options();
+  check_free_options(settings, ssl::method_table(), "method", options.method, options.method_options);
+  check_free_options(settings, ssl::strategy_table(), "strategy", options.strategy, options.strategy_options);
+
+  Session session;
+  DeviceChoice choice = choose_device(options.device);
+  session.device = choice.device;
+  session.device_note = std::move(choice.note);
+  session.precision = choose_precision(options.precision, session.device);
+  session.threads = choose_threads(options.threads);
+  session.dataset = std::make_unique<ssl::Dataset>(load_data(options));
+  const ssl::Dataset& data = *session.dataset;
+  ssl::Stream stream = ssl::make_stream(data.train.labels, data.classes(), stream_options(options));
+
+  const auto seed = static_cast<std::uint64_t>(options.seed);
+  auto method = ssl::make_method(
+      options.method,
+      {.backbone = models::make_backbone(
+           options.model, {.image_size = data.image_size(), .seed = seed, .device = session.device}),
+       .image_size = data.image_size(),
+       .mean = three(data.mean),
+       .std = three(data.std),
+       .seed = seed,
+       .device = session.device,
+       .classes = data.classes(),
+       .options = options.method_options});
+  const Shape& shape = data.train.images.shape();
+  auto strategy = ssl::make_strategy(options.strategy, {.capacity = options.buffer,
+                                                        .replay = options.replay,
+                                                        .stream_batch = options.stream_batch,
+                                                        .embedding_dim = method->embedding_dim(),
+                                                        .image_shape = {shape[1], shape[2], shape[3]},
+                                                        .seed = seed,
+                                                        .device = session.device,
+                                                        .options = options.strategy_options});
+  const ssl::ViewRecipe recipe = method->view_plan().views.front();
+  session.manifest = {.step = 0,
+                      .task = 0,
+                      .model = options.model,
+                      .image_size = recipe.size,
+                      .mean = recipe.mean,
+                      .std = recipe.std,
+                      .precision = precision_name(session.precision),
+                      .method = options.method,
+                      .strategy = options.strategy,
+                      .data = options.data,
+                      .stream = options.stream,
+                      .class_order = options.class_order,
+                      .seed = options.seed};
+  session.trainer = std::make_unique<ssl::Trainer>(data, std::move(stream), std::move(method),
+                                                   std::move(strategy), train_options(options, session));
+  return session;
+}
+
+}  // namespace nagare::apps

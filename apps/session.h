@@ -1,0 +1,31 @@
+#pragma once
+// From options to a trainer that is ready to run.
+#include <memory>
+#include <string>
+
+#include "apps/checkpoint.h"
+#include "apps/settings.h"
+#include "ssl/data/dataset.h"
+#include "ssl/train/trainer.h"
+
+namespace nagare::apps {
+
+struct Session {
+  std::unique_ptr<ssl::Dataset> dataset;  // the trainer refers to it
+  std::unique_ptr<ssl::Trainer> trainer;
+  Device device = Device::cpu;
+  DType precision = DType::f32;
+  int threads = 1;
+  std::string device_note;  // why `auto` took the CPU
+  Manifest manifest;        // step and task 0
+};
+
+// The file, environment and flags of a command on top of its preset: BadConfig names the place of any mistake.
+// Loads the data; writes nothing.
+Session make_session(const Settings& settings);
+
+// Reads --data's source, or BadData with a hint when the spec is a directory alone.
+ssl::Dataset load_data(const Options& options);
+ssl::StreamOptions stream_options(const Options& options);
+
+}  // namespace nagare::apps

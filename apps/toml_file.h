@@ -1,0 +1,26 @@
+#pragma once
+// A configuration in TOML as a flat list: tables become dotted keys.
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nagare::apps {
+
+enum class TomlKind : std::uint8_t { text, integer, real, boolean };
+
+struct TomlEntry {
+  std::string key;    // "optim.lr"
+  std::string value;  // as text: what would stand behind the flag
+  TomlKind kind = TomlKind::text;
+  std::int64_t line = 0;
+};
+
+// In the order of the keys' names.
+// errors  BadConfig "NAME:LINE: ..." for what is not TOML, and for values that no option takes (dates, tables in arrays)
+std::vector<TomlEntry> parse_toml(std::string_view toml, const std::string& name);
+
+// A string as TOML writes it, quotes included.
+std::string toml_quote(std::string_view text);
+
+}  // namespace nagare::apps

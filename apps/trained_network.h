@@ -1,0 +1,25 @@
+#pragma once
+// A network from a checkpoint, ready to give features: what `eval` and `embed` share.
+#include <memory>
+
+#include "apps/checkpoint.h"
+#include "apps/console.h"
+#include "apps/settings.h"
+#include "models/backbone.h"
+#include "ssl/data/dataset.h"
+#include "ssl/eval/evaluator.h"
+
+namespace nagare::apps {
+
+struct TrainedNetwork {
+  io::Path checkpoint;
+  Manifest manifest;
+  std::unique_ptr<models::Backbone> backbone;
+  ssl::FeatureInput input;
+  Options options;  // as asked, the rest from the manifest
+};
+
+// What the settings leave open (data, stream, seed, model) is as in the run.
+TrainedNetwork open_network(const Settings& settings, Console& console);
+
+}  // namespace nagare::apps
