@@ -63,7 +63,7 @@ constexpr Command kCommands[] = {
     {"list", kList, "what there is to choose from", kListExamples, &run_list},
     {"info", kInfo, "this program and this machine", kInfoExamples, &run_info},
     {"data", kData, "look at a source of images and at a stream", kDataExamples, &run_data},
-    {"version", kVersion, "the version", "", &run_version},
+    {"version", kVersionCommand, "the version", "", &run_version},
 };
 
 void assign_preset(Settings& settings, const std::string& name) {

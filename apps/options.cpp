@@ -8,7 +8,7 @@ namespace {
 constexpr double kMany = 9e15;  // whole numbers up to here are exact as double
 constexpr unsigned kUsesData = kTrain | kEval | kEmbed | kData;
 constexpr unsigned kComputes = kTrain | kEval | kEmbed;
-constexpr unsigned kEvery = kTrain | kEval | kEmbed | kList | kInfo | kData | kVersion;
+constexpr unsigned kEvery = kTrain | kEval | kEmbed | kList | kInfo | kData | kVersionCommand;
 
 #define NAGARE_FIELD(member) [](Options& o) -> Field { return &o.member; }
 

@@ -77,7 +77,7 @@ enum CommandSet : unsigned {
   kList = 8,
   kInfo = 16,
   kData = 32,
-  kVersion = 64,
+  kVersionCommand = 64,
 };
 
 struct OptionRow {
