@@ -1,0 +1,182 @@
+// Whatever a user gets wrong: one clear line, the exit code of its kind, nothing written.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/apps/nagare_process.h"
+
+namespace nagare::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr int kConfig = 3;
+constexpr int kData = 4;
+constexpr int kCheckpoint = 5;
+constexpr int kCannotWrite = 6;
+constexpr int kDevice = 7;
+constexpr std::size_t kRecord = 3073;  // a CIFAR-10 record: label, 32 x 32 x 3
+
+class BadInputTest : public testing::Test {
+ protected:
+  std::string out() const { return directory_ / "run"; }
+
+  // The whole command fails with `code`, says `what` in its first line, and leaves no run behind.
+  void expect(const std::vector<std::string>& arguments, int code, const std::string& what) const {
+    const Outcome outcome = run_nagare(arguments);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("error: "));
+    const std::size_t begin = outcome.err.find("error: ");
+    EXPECT_THAT(outcome.err.substr(begin, outcome.err.find('\n', begin) - begin), HasSubstr(what));
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_FALSE(std::filesystem::exists(out())) << "something was written";
+  }
+
+  void expect_data(const std::string& spec, const std::string& what) const {
+    expect({"train", "--device", "cpu", "--data", spec, "--out", out()}, kData, what);
+  }
+  void expect_train(const std::vector<std::string>& more, int code, const std::string& what) const {
+    expect(tiny_run(out(), more), code, what);
+  }
+
+  // Five training files and a test file, of `records` images each.
+  std::string write_cifar(std::size_t records) const {
+    const std::string folder = directory_ / "cifar";
+    std::filesystem::create_directories(folder);
+    std::string bytes(records * kRecord, '\0');
+    for (std::size_t i = 0; i < records; ++i) bytes[i * kRecord] = static_cast<char>(i % 10);
+    for (int i = 1; i <= 5; ++i) write_all(folder + "/data_batch_" + std::to_string(i) + ".bin", bytes);
+    write_all(folder + "/test_batch.bin", bytes);
+    return folder;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(BadInputTest, MissingData) {
+  expect_data("cifar10:" + directory_ / "nowhere", "nowhere");
+  const std::string folder = write_cifar(10);
+  std::filesystem::remove(folder + "/data_batch_3.bin");
+  expect_data("cifar10:" + folder, "data_batch_3.bin");
+}
+
+TEST_F(BadInputTest, EmptyDataFile) {
+  const std::string folder = write_cifar(10);
+  write_all(folder + "/data_batch_2.bin", "");
+  expect_data("cifar10:" + folder, "data_batch_2.bin");
+}
+
+TEST_F(BadInputTest, TruncatedDataFile) {
+  const std::string folder = write_cifar(10);
+  std::filesystem::resize_file(folder + "/test_batch.bin", 5 * kRecord - 1);
+  expect_data("cifar10:" + folder, "test_batch.bin");
+}
+
+TEST_F(BadInputTest, WrongSizeDataFile) {
+  const std::string folder = write_cifar(10);
+  write_all(folder + "/data_batch_1.bin", "hello");
+  expect_data("cifar10:" + folder, "data_batch_1.bin");
+}
+
+TEST_F(BadInputTest, UnknownNamesSuggestTheNearest) {
+  expect_train({"--method.temprature", "1"}, kConfig, "temprature");
+  expect({"train", "--device", "cpu", "--out", out(), "--data", "cifar01:x"}, kConfig, "cifar10");
+  expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:clases=3"}, kConfig, "classes");
+  expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:classes=4,per-class=4", "--method",
+          "simcrl"},
+         kConfig, "simclr");
+  expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:classes=4,per-class=4", "--strategy",
+          "minrad"},
+         kConfig, "minred");
+  expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:classes=4,per-class=4", "--model",
+          "resnet81"},
+         kConfig, "resnet18");
+  expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:classes=4,per-class=4", "--stream",
+          "sec:2"},
+         kConfig, "seq");
+  expect_train({"--optim", "sdg"}, kConfig, "sgd");
+  expect_train({"--schedule", "cosin"}, kConfig, "cosine");
+  expect({"train", "--preset", "dmeo", "--out", out()}, kConfig, "demo");
+}
+
+TEST_F(BadInputTest, AbsurdValues) {
+  expect_train({"--optim.lr", "nan"}, kConfig, "--optim.lr");
+  expect_train({"--optim.lr", "-1"}, kConfig, "--optim.lr");
+  expect_train({"--optim.momentum", "1.5"}, kConfig, "--optim.momentum");
+  expect_train({"--eval.neighbours", "0"}, kConfig, "--eval.neighbours");
+  expect_train({"--eval.temperature", "0"}, kConfig, "--eval.temperature");
+  expect_train({"--steps-per-batch", "0"}, kConfig, "--steps-per-batch");
+  expect_train({"--max-steps", "1e3"}, kConfig, "--max-steps");
+  expect_train({"--epochs", "99999999999999999999"}, kConfig, "--epochs");
+  const std::vector<std::string> start = {"train", "--device", "cpu", "--out", out()};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), start.begin(), start.end());
+    return more;
+  };
+  expect(with({"--seed", "-1"}), kConfig, "--seed");
+  expect(with({"--threads", "1000000"}), kConfig, "--threads");
+  expect(with({"--stream-batch", "0"}), kConfig, "--stream-batch");
+  expect(with({"--precision", "fp8"}), kConfig, "fp8");
+  expect(with({"--data", "fractal:classes=4,per-class=4", "--stream", "seq:3"}), kConfig, "seq:3");
+  expect(with({"--data", "fractal:classes=4,per-class=4", "--model", "resnet18:width=0"}), kConfig, "width");
+  expect(with({"--data", "fractal:size=100000"}), kConfig, "size");
+  expect(with({"--data", "fractal:classes=4,per-class=4", "--class-order", "0,1"}), kConfig, "0,1");
+}
+
+TEST_F(BadInputTest, ContradictoryFlags) {
+  const Outcome twice = run_nagare({"data", "show", "fractal", "--data", "fractal"});
+  EXPECT_EQ(twice.exit_code, 2);
+  EXPECT_THAT(twice.err, HasSubstr("given twice"));
+  const Outcome resume = run_nagare({"train", "--resume"});
+  EXPECT_EQ(resume.exit_code, 2);
+  EXPECT_THAT(resume.err, HasSubstr("--resume needs --out"));
+}
+
+TEST_F(BadInputTest, ConfigurationFiles) {
+  expect({"train", "--config", directory_ / "absent.toml", "--out", out()}, kConfig, "absent.toml");
+  const std::string file = directory_ / "my.toml";
+  write_all(file, "data = \"fractal\"\n[optim]\nlearning_rate = 0.1\n");
+  expect({"train", "--config", file, "--out", out()}, kConfig, "my.toml:3");
+  write_all(file, "data = \"fractal\n");
+  expect({"train", "--config", file, "--out", out()}, kConfig, "my.toml:1");
+  write_all(file, std::string("\xff\xfe\x00", 3));
+  expect({"train", "--config", file, "--out", out()}, kConfig, "my.toml:1");
+}
+
+TEST_F(BadInputTest, OutThatCannotBeWritten) {
+  write_all(directory_ / "file", "");
+  const std::vector<std::string> start = {
+      "train", "--device", "cpu", "--data", "fractal:classes=4,per-class=4", "--out"};
+  const auto with = [&](const std::string& path) {
+    std::vector<std::string> all = start;
+    all.push_back(path);
+    return all;
+  };
+  expect(with(directory_ / "file/run"), kCannotWrite, "file");
+  expect(with(directory_ / "file"), kCannotWrite, "not a run directory");
+  expect(with("/proc/nagare-run"), kCannotWrite, "/proc");
+  std::filesystem::create_directories(directory_ / "full");
+  write_all(directory_ / "full/thesis.tex", "precious");
+  expect(with(directory_ / "full"), kCannotWrite, "not a run directory");
+  EXPECT_EQ(read_all(directory_ / "full/thesis.tex"), "precious");
+}
+
+TEST_F(BadInputTest, CheckpointsThatAreNone) {
+  expect({"embed", directory_ / "nowhere", "--device", "cpu", "--out", directory_ / "features"}, kCheckpoint,
+         "nowhere");
+  expect({"eval", directory_ / "nowhere", "--device", "cpu"}, kCheckpoint, "nowhere");
+  std::filesystem::create_directories(directory_ / "empty");
+  expect({"eval", directory_ / "empty", "--device", "cpu"}, kCheckpoint, "neither a run nor a checkpoint");
+  expect({"train", "--resume", "--out", directory_ / "empty"}, kCheckpoint, "no run to resume");
+  expect({"eval"}, 2, "missing");
+}
+
+TEST_F(BadInputTest, DevicesThatAreNone) {
+  expect({"train", "--device", "gpu", "--out", out()}, kConfig, "--device gpu");
+  expect({"info", "--device", "cuda:99"}, kDevice, "cuda:99");
+}
+
+}  // namespace
+}  // namespace nagare::test

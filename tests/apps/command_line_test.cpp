@@ -1,0 +1,117 @@
+// Help, usage errors, tables and machine-readable output.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tests/apps/nagare_process.h"
+
+namespace nagare::test {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr int kUsage = 2;
+constexpr double kHelpSeconds = 0.05;  // promised in the README
+
+TEST(CommandLineTest, HelpIsQuickAndTeaches) {
+  double best = 1.0;
+  for (int i = 0; i < 7; ++i) {
+    const Outcome outcome = run_nagare({"--help"});
+    EXPECT_EQ(outcome.exit_code, 0);
+    EXPECT_THAT(outcome.out,
+                AllOf(HasSubstr("nagare train --preset demo"), HasSubstr("Exit codes"), HasSubstr("embed")));
+    EXPECT_EQ(outcome.err, "");
+    best = std::min(best, outcome.seconds);
+  }
+  EXPECT_LT(best, kHelpSeconds) << "the quickest of seven starts: others may share the machine";
+}
+
+TEST(CommandLineTest, EveryCommandHasHelpWithAnExampleAndDefaults) {
+  for (const char* command : {"train", "eval", "embed", "list", "info", "data"}) {
+    const Outcome outcome = run_nagare({command, "--help"});
+    EXPECT_EQ(outcome.exit_code, 0) << command;
+    EXPECT_THAT(outcome.out, HasSubstr(std::string("nagare ") + command)) << command;
+  }
+  EXPECT_THAT(run_nagare({"train", "--help"}).out, AllOf(HasSubstr("--optim.lr"), HasSubstr("resnet18"),
+                                                         HasSubstr("--steps-per-batch"), HasSubstr("0.07")));
+}
+
+TEST(CommandLineTest, NoCommandIsAUsageError) {
+  const Outcome outcome = run_nagare({});
+  EXPECT_EQ(outcome.exit_code, kUsage);
+  EXPECT_THAT(outcome.err, StartsWith("error: a command is missing"));
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST(CommandLineTest, UnknownCommandsAndFlagsNameTheNearest) {
+  const Outcome command = run_nagare({"trian"});
+  EXPECT_EQ(command.exit_code, kUsage);
+  EXPECT_THAT(command.err, HasSubstr("unknown command trian; nearest is train"));
+  const Outcome flag = run_nagare({"train", "--methdo", "simsiam"});
+  EXPECT_EQ(flag.exit_code, kUsage);
+  EXPECT_THAT(flag.err, HasSubstr("unknown flag --methdo; nearest is --method"));
+  const Outcome extra = run_nagare({"list", "methods", "strategies"});
+  EXPECT_EQ(extra.exit_code, kUsage);
+  EXPECT_THAT(extra.err, HasSubstr("unexpected argument strategies"));
+  const Outcome topic = run_nagare({"list", "method"});
+  EXPECT_EQ(topic.exit_code, kUsage);
+  EXPECT_THAT(topic.err, HasSubstr("methods"));
+}
+
+TEST(CommandLineTest, AFlagWithoutItsValueIsAUsageError) {
+  EXPECT_EQ(run_nagare({"train", "--data"}).exit_code, kUsage);
+  EXPECT_EQ(run_nagare({"train", "--method.temperature"}).exit_code, kUsage);
+  EXPECT_EQ(run_nagare({"train", "--seed", "1", "--seed", "2"}).exit_code, kUsage);
+}
+
+TEST(CommandLineTest, VersionInThreeWays) {
+  EXPECT_THAT(run_nagare({"--version"}).out, StartsWith("nagare 0."));
+  EXPECT_THAT(run_nagare({"version"}).out, StartsWith("nagare 0."));
+  EXPECT_TRUE(json::parse(run_nagare({"version", "--json"}).out).contains("version"));
+}
+
+TEST(CommandLineTest, ListsComeFromTheTables) {
+  const json lists = json::parse(run_nagare({"list", "--json"}).out);
+  for (const char* topic : {"methods", "strategies", "data", "streams", "models", "optimizers", "schedules",
+                            "kernels", "presets"}) {
+    ASSERT_TRUE(lists.contains(topic)) << topic;
+    EXPECT_FALSE(lists[topic].empty()) << topic;
+    for (const json& row : lists[topic]) {
+      EXPECT_FALSE(row["name"].get<std::string>().empty()) << topic;
+      EXPECT_FALSE(row["summary"].get<std::string>().empty()) << topic << " " << row["name"];
+    }
+  }
+  EXPECT_THAT(run_nagare({"list", "methods"}).out, AllOf(HasSubstr("simclr"), HasSubstr("temperature")));
+}
+
+TEST(CommandLineTest, InfoTellsTheMachine) {
+  const json info = json::parse(run_nagare({"info", "--json", "--device", "cpu"}).out);
+  EXPECT_EQ(info["device"], "cpu");
+  EXPECT_GT(info["memory_bytes"].get<std::uint64_t>(), 0U);
+  EXPECT_GE(info["cores"].get<int>(), 1);
+  EXPECT_THAT(run_nagare({"info", "--device", "cpu"}).out, HasSubstr("processor"));
+}
+
+TEST(CommandLineTest, DataShowsASourceAndAStream) {
+  const std::string spec = "fractal:classes=4,per-class=6,test-per-class=3,size=16";
+  const json shown = json::parse(run_nagare({"data", "show", spec, "--json"}).out);
+  EXPECT_EQ(shown["train"], 24);
+  EXPECT_EQ(shown["test"], 12);
+  EXPECT_EQ(shown["image_size"], 16);
+  EXPECT_EQ(shown["classes"].size(), 4U);
+  const json stream = json::parse(
+      run_nagare({"data", "stream", spec, "--stream", "seq:2", "--stream-batch", "5", "--json"}).out);
+  ASSERT_EQ(stream["tasks"].size(), 2U);
+  EXPECT_EQ(stream["tasks"][0]["images"], 12);
+  EXPECT_EQ(stream["tasks"][0]["batches"], 3);
+  EXPECT_THAT(run_nagare({"data", "list"}).out, HasSubstr("cifar10"));
+  EXPECT_EQ(run_nagare({"data", "burn"}).exit_code, kUsage);
+}
+
+}  // namespace
+}  // namespace nagare::test

@@ -1,0 +1,50 @@
+#pragma once
+// Runs the `nagare` that lies beside the test program, as a user would, and keeps what it said.
+#include <sys/types.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace nagare::test {
+
+struct Outcome {
+  int exit_code = -1;  // 128 + signal when one ended it
+  std::string out;
+  std::string err;
+  double seconds = 0.0;
+};
+
+struct Launch {
+  std::filesystem::path directory = ".";                // working directory
+  std::map<std::string, std::string> environment = {};  // on top of ours
+  // Called every few milliseconds while it runs, with its process id and stderr so far.
+  std::function<void(pid_t, const std::string&)> meanwhile = {};
+};
+
+Outcome run_nagare(const std::vector<std::string>& arguments, const Launch& launch = {});
+
+// A directory of this test alone, removed at the end.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+std::string read_all(const std::filesystem::path& path);
+void write_all(const std::filesystem::path& path, const std::string& text);
+
+// A stream and a network small enough for a training run of a second; further arguments come after.
+std::vector<std::string> tiny_run(const std::string& out, const std::vector<std::string>& more = {});
+
+}  // namespace nagare::test

@@ -1,0 +1,237 @@
+// Whole runs of the program: the run directory, stopping and going on, and what reads a finished run.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/apps/nagare_process.h"
+
+namespace nagare::test {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr int kConfig = 3;
+constexpr int kCannotWrite = 6;
+constexpr int kInUse = 10;
+constexpr int kSaved = 75;
+constexpr int kHardStop = 130;
+
+std::vector<json> read_lines(const std::string& path) {
+  std::vector<json> lines;
+  std::istringstream text(read_all(path));
+  for (std::string line; std::getline(text, line);) lines.push_back(json::parse(line));
+  return lines;
+}
+
+json read_json(const std::string& path) { return json::parse(read_all(path)); }
+
+// Steps in metrics.jsonl, in order.
+std::vector<int> steps_of(const std::string& run) {
+  std::vector<int> steps;
+  for (const json& line : read_lines(run + "/metrics.jsonl")) {
+    if (line.value("kind", "") == "step") steps.push_back(line["step"]);
+  }
+  return steps;
+}
+
+class RunTest : public testing::Test {
+ protected:
+  std::string run() const { return directory_ / "run"; }
+  TemporaryDirectory directory_;
+};
+
+TEST_F(RunTest, LeavesACompleteRunDirectory) {
+  const Outcome outcome = run_nagare(
+      tiny_run(run(), {"--seed", "5", "--eval-every", "3", "--profile", directory_ / "trace.json"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out,
+              AllOf(HasSubstr("kNN of the untrained network"), HasSubstr("after task 2"), HasSubstr(run())));
+
+  EXPECT_EQ(read_json(run() + "/STATUS.json")["state"], "finished");
+  EXPECT_EQ(read_json(run() + "/STATUS.json")["exit_code"], 0);
+  EXPECT_THAT(read_all(run() + "/config.resolved.toml"),
+              AllOf(HasSubstr("seed = 5  # --seed"), HasSubstr("optim.lr = 0.1  # default")));
+  EXPECT_EQ(read_json(run() + "/env.json")["device"], "cpu");
+  EXPECT_THAT(read_all(run() + "/log.txt"), HasSubstr("after task 1: kNN"));
+
+  const json results = read_json(run() + "/results.json");
+  EXPECT_TRUE(results["finished"]);
+  EXPECT_EQ(results["accuracy_matrix"].size(), 2U);
+  EXPECT_EQ(results["accuracy_matrix"][0].size(), 2U);
+  EXPECT_EQ(results["steps"], 4);
+
+  const std::vector<json> lines = read_lines(run() + "/metrics.jsonl");
+  EXPECT_EQ(lines.at(0)["schema"], 1);
+  EXPECT_THAT(steps_of(run()), testing::ElementsAre(1, 2, 3, 4));
+  const auto evaluations = std::count_if(
+      lines.begin(), lines.end(), [](const json& line) { return line.value("kind", "") == "evaluation"; });
+  EXPECT_EQ(evaluations, 4) << "untrained, step 3, and the end of both tasks";
+
+  const std::string checkpoint = run() + "/checkpoints/step-000000004";
+  EXPECT_EQ(read_all(run() + "/checkpoints/LATEST"), "step-000000004\n");
+  EXPECT_EQ(read_json(checkpoint + "/manifest.json")["model"], "resnet18:width=4");
+  EXPECT_TRUE(std::filesystem::exists(checkpoint + "/model.safetensors"));
+  EXPECT_TRUE(std::filesystem::exists(checkpoint + "/state.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(checkpoint + "/model.safetensors.tmp"));
+
+  const json trace = read_json(directory_ / "trace.json");
+  std::set<std::string> names;
+  for (const json& event : trace["traceEvents"]) names.insert(event["name"]);
+  EXPECT_THAT(names, testing::IsSupersetOf({"augment", "forward", "backward", "optimiser", "evaluation"}));
+}
+
+TEST_F(RunTest, JsonIsOneDocumentAndQuietSaysNothing) {
+  const Outcome outcome = run_nagare(tiny_run(run(), {"--json", "--quiet", "--max-steps", "2"}));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(json::parse(outcome.out)["steps"], 2);
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(RunTest, SourcesOverrideOneAnother) {
+  const std::string file = directory_ / "my.toml";
+  write_all(file, "optim.lr = 0.01\noptim.momentum = 0.5\noptim.weight-decay = 0.001\n");
+  const Outcome outcome = run_nagare(
+      tiny_run(run(), {"--preset", "demo", "--config", file, "--optim.momentum", "0.6", "--max-steps", "1",
+                       "--dry-run"}),
+      {.environment = {{"NAGARE_OPTIM__WEIGHT_DECAY", "0.002"}, {"NAGARE_OPTIM__MOMENTUM", "0.7"}}});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("optim.lr = 0.01  # " + file + ":1"),
+                                 HasSubstr("optim.momentum = 0.6  # --optim.momentum"),
+                                 HasSubstr("optim.weight-decay = 0.002  # NAGARE_OPTIM__WEIGHT_DECAY"),
+                                 HasSubstr("optim.name = \"lars\"  # preset demo:")));
+  EXPECT_FALSE(std::filesystem::exists(run())) << "--dry-run writes nothing";
+}
+
+TEST_F(RunTest, ARunIsNotOverwritten) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
+  const std::string before = read_all(run() + "/results.json");
+  const Outcome again = run_nagare(tiny_run(run(), {"--max-steps", "2"}));
+  EXPECT_EQ(again.exit_code, kCannotWrite);
+  EXPECT_THAT(again.err, HasSubstr("--resume"));
+  EXPECT_EQ(read_all(run() + "/results.json"), before);
+}
+
+TEST_F(RunTest, GoesOnFromWhereItEnded) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "2"})).exit_code, 0);
+  const Outcome outcome = run_nagare({"train", "--resume", "--out", run(), "--max-steps", "0"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("(step 2)"));
+  EXPECT_THAT(steps_of(run()), testing::ElementsAre(1, 2, 3, 4));
+  EXPECT_EQ(read_json(run() + "/results.json")["accuracy_matrix"].size(), 2U);
+}
+
+TEST_F(RunTest, ResumingRefusesOtherLearningOptions) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
+  const Outcome outcome = run_nagare({"train", "--resume", "--out", run(), "--optim.lr", "0.7"});
+  EXPECT_EQ(outcome.exit_code, kConfig);
+  EXPECT_THAT(outcome.err, HasSubstr("optim.lr: 0.7 here, 0.1 there"));
+}
+
+TEST_F(RunTest, AnInterruptSavesAndCanBeResumed) {
+  bool sent = false;
+  const Launch launch{.meanwhile = [&](pid_t child, const std::string& err) {
+    if (sent || err.find("untrained network") == std::string::npos) return;
+    sent = true;
+    kill(child, SIGINT);
+  }};
+  const Outcome stopped = run_nagare(tiny_run(run(), {"--epochs", "200"}), launch);
+  ASSERT_TRUE(sent) << stopped.err;
+  ASSERT_EQ(stopped.exit_code, kSaved) << stopped.err;
+  EXPECT_THAT(stopped.err, HasSubstr("go on with: nagare train --resume --out " + run()));
+  const json status = read_json(run() + "/STATUS.json");
+  EXPECT_EQ(status["state"], "stopped");
+  EXPECT_EQ(status["exit_code"], kSaved);
+  const int done = status["step"];
+  EXPECT_FALSE(std::filesystem::exists(run() + "/results.json"));
+
+  const Outcome resumed =
+      run_nagare({"train", "--resume", "--out", run(), "--max-steps", std::to_string(done + 2)});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  const std::vector<int> steps = steps_of(run());
+  EXPECT_EQ(steps.back(), done + 2);
+  EXPECT_EQ(steps.size(), static_cast<std::size_t>(done + 2)) << "no step is lost, none is done twice";
+}
+
+TEST_F(RunTest, ASecondInterruptEndsAtOnce) {
+  int sent = 0;
+  const Launch launch{.meanwhile = [&](pid_t child, const std::string& err) {
+    if (sent == 0 && err.find("run directory") != std::string::npos) {
+      sent = 1;
+      kill(child, SIGINT);
+    } else if (sent == 1 && err.find("once more") != std::string::npos) {
+      sent = 2;
+      kill(child, SIGINT);
+    }
+  }};
+  // One update of many images, so that the second signal comes within it.
+  const Outcome outcome = run_nagare(
+      {"train", "--device", "cpu", "--data", "fractal:classes=4,per-class=500,test-per-class=5,size=32",
+       "--stream", "iid", "--stream-batch", "2000", "--model", "resnet18:width=16", "--eval.bank-images",
+       "20", "--eval.test-images", "20", "--out", run()},
+      launch);
+  EXPECT_EQ(sent, 2) << outcome.err;
+  EXPECT_EQ(outcome.exit_code, kHardStop) << outcome.err;
+}
+
+TEST_F(RunTest, ADirectoryInUseIsRefused) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
+  const int lock = open((run() + "/.lock").c_str(), O_RDWR);
+  ASSERT_GE(lock, 0);
+  ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0);
+  EXPECT_EQ(run_nagare({"train", "--resume", "--out", run()}).exit_code, kInUse);
+  close(lock);
+}
+
+TEST_F(RunTest, DivergenceHasItsOwnCodeAndStatus) {
+  const Outcome outcome =
+      run_nagare(tiny_run(run(), {"--method", "simclr", "--optim.lr", "1e6", "--epochs", "20"}));
+  if (outcome.exit_code == 0) GTEST_SKIP() << "this loss stays finite even at an absurd learning rate";
+  EXPECT_EQ(outcome.exit_code, 9) << outcome.err;
+  EXPECT_EQ(read_json(run() + "/STATUS.json")["state"], "failed");
+}
+
+TEST_F(RunTest, EvalAndEmbedReadTheRun) {
+  ASSERT_EQ(run_nagare(tiny_run(run())).exit_code, 0);
+  const Outcome judged = run_nagare({"eval", run(), "--json", "--device", "cpu"});
+  ASSERT_EQ(judged.exit_code, 0) << judged.err;
+  const json evaluation = json::parse(judged.out);
+  const json results = read_json(run() + "/results.json");
+  EXPECT_NEAR(evaluation["knn"].get<double>(), results["final"]["knn"].get<double>(), 1e-9);
+  EXPECT_EQ(evaluation["accuracy_matrix"], results["accuracy_matrix"]);
+
+  const std::string stem = directory_ / "features";
+  const Outcome embedded =
+      run_nagare({"embed", run(), "--split", "test", "--out", stem, "--device", "cpu", "--json"});
+  ASSERT_EQ(embedded.exit_code, 0) << embedded.err;
+  const json said = json::parse(embedded.out);
+  EXPECT_EQ(said["images"], 20);
+  EXPECT_EQ(said["feature_dim"], 32);
+  EXPECT_GT(std::filesystem::file_size(stem + ".npy"), 20U * 32U * 4U);
+  EXPECT_THAT(read_all(stem + ".safetensors"), AllOf(HasSubstr("\"features\""), HasSubstr("\"labels\"")));
+  EXPECT_THAT(read_all(stem + ".npy"), HasSubstr("(20, 32)"));
+}
+
+TEST_F(RunTest, ADamagedCheckpointIsNamed) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
+  const std::string model = run() + "/checkpoints/step-000000001/model.safetensors";
+  std::filesystem::resize_file(model, std::filesystem::file_size(model) - 1);
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"eval", run(), "--device", "cpu"},
+        {"train", "--resume", "--out", run(), "--max-steps", "2"}}) {
+    const Outcome outcome = run_nagare(command);
+    EXPECT_EQ(outcome.exit_code, 5) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("model.safetensors"));
+  }
+}
+
+}  // namespace
+}  // namespace nagare::test
