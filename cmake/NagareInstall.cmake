@@ -24,3 +24,26 @@ function(nagare_program name component)
     include(\"${CMAKE_SOURCE_DIR}/cmake/BundleLibraries.cmake\")
   " COMPONENT ${component} ${all})
 endfunction()
+
+# The library: what find_package(nagare) gives, as nagare::kernels, engine, models, ssl.
+function(nagare_install_library)
+  set(layers nagare_flags nagare_dnnl nagare_kernels nagare_engine nagare_models nagare_ssl)
+  foreach(layer IN LISTS layers)
+    string(REPLACE nagare_ "" short ${layer})
+    set_target_properties(${layer} PROPERTIES EXPORT_NAME ${short})
+  endforeach()
+  install(TARGETS ${layers} EXPORT nagareTargets ARCHIVE DESTINATION lib COMPONENT development EXCLUDE_FROM_ALL)
+  install(EXPORT nagareTargets NAMESPACE nagare:: DESTINATION lib/cmake/nagare COMPONENT development EXCLUDE_FROM_ALL)
+  foreach(layer kernels engine models ssl)
+    install(DIRECTORY ${CMAKE_SOURCE_DIR}/${layer} DESTINATION include/nagare COMPONENT development EXCLUDE_FROM_ALL
+            FILES_MATCHING PATTERN "*.h" PATTERN "*.cuh")
+  endforeach()
+  install(FILES ${CMAKE_BINARY_DIR}/generated/build_config.h DESTINATION include/nagare COMPONENT development
+          EXCLUDE_FROM_ALL)
+  include(CMakePackageConfigHelpers)
+  configure_file(${CMAKE_SOURCE_DIR}/cmake/nagareConfig.cmake.in ${CMAKE_BINARY_DIR}/generated/nagareConfig.cmake @ONLY)
+  write_basic_package_version_file(${CMAKE_BINARY_DIR}/generated/nagareConfigVersion.cmake
+                                   COMPATIBILITY SameMinorVersion)
+  install(FILES ${CMAKE_BINARY_DIR}/generated/nagareConfig.cmake ${CMAKE_BINARY_DIR}/generated/nagareConfigVersion.cmake
+          DESTINATION lib/cmake/nagare COMPONENT development EXCLUDE_FROM_ALL)
+endfunction()
