@@ -45,11 +45,13 @@ message(STATUS "nagare: CUDA twins ${NAGARE_WITH_CUDA}, build type ${CMAKE_BUILD
 # Flags of every target. -ffp-contract=off keeps CPU results the same whichever vector width is chosen at run time.
 add_library(nagare_flags INTERFACE)
 target_compile_options(nagare_flags INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Werror -ffp-contract=off>
-  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>
-  $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -Xcompiler=-Wall,-Wextra,-Werror --Werror=all-warnings --expt-relaxed-constexpr --extended-lambda>)
+  "$<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Werror;-ffp-contract=off>>"
+  $<BUILD_INTERFACE:$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>>
+  "$<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CUDA>:-std=c++20;-Xcompiler=-Wall,-Wextra,-Werror;--Werror=all-warnings;--expt-relaxed-constexpr;--extended-lambda>>")
 target_include_directories(nagare_flags INTERFACE
-  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/generated>)
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/generated>
+  $<INSTALL_INTERFACE:include/nagare>)
+target_compile_features(nagare_flags INTERFACE cxx_std_20)
 if(NAGARE_SANITIZE)
   target_compile_options(nagare_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${NAGARE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all>)
