@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "build_config.h"
-#include "engine/text/nearest_name.h"
+#include "engine/text/nearest.h"
 #include "engine/text/printable.h"
 
 namespace nagare::apps {
@@ -114,7 +114,7 @@ std::vector<FlagValue> free_flags(const std::vector<std::string>& rest, const Co
     if (row == nullptr || !is_free(*row) || (row->commands & command.bit) == 0) {
       const std::string kind = flag.starts_with("-") ? "unknown flag " : "unexpected argument ";
       throw UsageError("nagare " + std::string(command.name) + ": " + kind + printable(rest[i]) +
-                       "; nearest is " + nearest_name(flag, flags_of(command.bit)) + "\nsee nagare " +
+                       "; nearest is " + nearest(flag, flags_of(command.bit)) + "\nsee nagare " +
                        std::string(command.name) + " --help");
     }
     if (equals == std::string::npos && i + 1 == rest.size())
@@ -132,7 +132,7 @@ void check_command_name(std::span<char* const> arguments, std::span<const Comman
   std::vector<std::string> names;
   for (const Command& command : commands) names.emplace_back(command.name);
   if (std::ranges::find(names, first) != names.end()) return;
-  throw UsageError("unknown command " + printable(first) + "; nearest is " + nearest_name(first, names) +
+  throw UsageError("unknown command " + printable(first) + "; nearest is " + nearest(first, names) +
                    "\nsee nagare --help");
 }
 

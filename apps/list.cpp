@@ -9,7 +9,7 @@
 #include "engine/device/errors.h"
 #include "engine/optim/optimizer.h"
 #include "engine/optim/schedule.h"
-#include "engine/text/nearest_name.h"
+#include "engine/text/nearest.h"
 #include "kernel_names.h"
 #include "models/table.h"
 #include "ssl/data/table.h"
@@ -167,7 +167,7 @@ ExitCode run_list(const Settings& settings, Console& console) {
   for (const Topic& topic : topics()) names.push_back(topic.name);
   const bool all = options.topic.empty();
   if (!all && std::ranges::find(names, options.topic) == names.end()) {
-    throw UsageError("list: there is no topic " + options.topic + suggestion(options.topic, names));
+    throw UsageError("list: " + unknown_name("topic", options.topic, names));
   }
   Json json = Json::object();
   std::string text;

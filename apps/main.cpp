@@ -10,7 +10,7 @@
 #include "apps/presets.h"
 #include "engine/device/errors.h"
 #include "engine/io/file.h"
-#include "engine/text/nearest_name.h"
+#include "engine/text/nearest.h"
 
 namespace nagare::apps {
 namespace {
@@ -71,7 +71,7 @@ void assign_preset(Settings& settings, const std::string& name) {
   if (preset == nullptr) {
     std::vector<std::string> names;
     for (const Preset& p : presets()) names.emplace_back(p.name);
-    throw BadConfig("--preset: there is no preset " + name + suggestion(name, names));
+    throw BadConfig("--preset: " + unknown_name("preset", name, names));
   }
   settings.assign_toml(std::string(preset->toml), "preset " + name);
 }

@@ -6,7 +6,7 @@
 
 #include "apps/machine.h"
 #include "engine/device/errors.h"
-#include "engine/text/nearest_name.h"
+#include "engine/text/nearest.h"
 #include "ssl/methods/table.h"
 #include "ssl/strategies/table.h"
 
@@ -27,8 +27,8 @@ void check_free_options(const Settings& settings, const Rows& table, const std::
   for (const ssl::OptionInfo& info : row->options()) known.push_back(info.name);
   for (const auto& [key, text] : given) {
     if (std::ranges::find(known, key) != known.end()) continue;
-    throw BadConfig(settings.origin(kind + "." + key) + ": " + name + " has no option " + key +
-                    suggestion(key, known));
+    throw BadConfig(settings.origin(kind + "." + key) + ": " + name + ": " +
+                    unknown_name("option", key, known));
   }
 }
 

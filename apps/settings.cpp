@@ -7,7 +7,7 @@
 
 #include "apps/toml_file.h"
 #include "engine/device/errors.h"
-#include "engine/text/nearest_name.h"
+#include "engine/text/nearest.h"
 #include "engine/text/printable.h"
 
 extern char** environ;
@@ -152,7 +152,7 @@ void Settings::assign(std::string_view key, std::string_view text, const std::st
   const OptionRow* row = find_option(key);
   if (row == nullptr) {
     throw BadConfig(origin + ": unknown key \"" + printable(key) + "\"; nearest is \"" +
-                    nearest_name(key, known_keys()) + "\"");
+                    nearest(key, known_keys()) + "\"");
   }
   const std::string who = origin == "--" + std::string(key) ? origin : origin + ": " + std::string(key);
   std::string long_key(row->key);
@@ -220,7 +220,7 @@ std::vector<std::string> Settings::assign_environment() {
     }
     if (!found) {
       warnings.push_back("the environment variable " + printable(name) + " names no option; nearest is " +
-                         nearest_name(name, names));
+                         nearest(name, names));
     }
   }
   return warnings;
