@@ -4,7 +4,6 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "build_config.h"
@@ -35,22 +34,10 @@ constexpr char kFirstSteps[] =
     "5 checkpoint, 6 cannot write, 7 device, 8 memory, 9 diverged, 10 run directory in use,\n"
     "75 stopped by a signal and saved (run again with --resume), 130 stopped at once, 1 internal fault.";
 
-std::string number_text(double value) {
-  const auto whole = static_cast<std::int64_t>(value);
-  if (static_cast<double>(whole) == value) return std::to_string(whole);
-  std::string text = std::to_string(value);
-  text.erase(text.find_last_not_of('0') + 1);
-  return text;
-}
-
-// "N in 1..64", "N >= 1".
-std::string value_text(const OptionRow& row) {
-  const std::string name(row.value);
-  const bool low = std::isfinite(row.minimum);
-  const bool high = std::isfinite(row.maximum);
-  if (low && high) return name + " in " + number_text(row.minimum) + ".." + number_text(row.maximum);
-  if (low) return name + " >= " + number_text(row.minimum);
-  return name;
+// The help text with the default behind it.
+std::string help_text(const OptionRow& row) {
+  const std::string value = default_text(row);
+  return std::string(row.help) + (value.empty() || row.positional ? "" : " [" + value + "]");
 }
 
 std::string flag_names(const OptionRow& row) {
@@ -80,14 +67,14 @@ std::vector<AddedOption> add_options(CLI::App& app, unsigned command) {
   for (const OptionRow& row : option_table()) {
     if ((row.commands & command) == 0 || is_free(row)) continue;
     const std::string names = flag_names(row);
-    const std::string help(row.help);
+    const std::string help = help_text(row);
     CLI::Option* option = nullptr;
     if (is_switch(row)) {
       option = app.add_flag(names, help);
     } else {
       option = app.add_option(
           names, [](const CLI::results_t&) { return true; }, help);
-      option->type_name(value_text(row))->default_str(default_text(row));
+      option->type_name(std::string(row.value));
     }
     option->group(std::string(row.group));
     added.push_back({.row = &row, .option = option});
@@ -163,7 +150,9 @@ Invocation parse_command_line(std::span<char* const> arguments, std::span<const 
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
   } catch (const CLI::CallForHelp&) {
-    return {.command = nullptr, .flags = {}, .help = chosen_app != nullptr ? chosen_app->help() : app.help()};
+    return {.command = nullptr,
+            .flags = {},
+            .help = chosen_app != nullptr ? chosen_app->help("nagare") : app.help()};
   } catch (const CLI::CallForVersion& version) {
     return {.command = nullptr, .flags = {}, .help = std::string(version.what()) + "\n"};
   } catch (const CLI::ParseError& error) {

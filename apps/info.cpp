@@ -6,6 +6,7 @@
 #include "apps/machine.h"
 #include "engine/device/cuda_runtime.h"
 #include "engine/device/device_context.h"
+#include "engine/vendor/cuda_libraries.h"
 
 namespace nagare::apps {
 namespace {
@@ -18,6 +19,12 @@ std::string gpu_text(const DeviceChoice& choice) {
   if (choice.device == Device::cpu) return choice.note.empty() ? "not asked for" : choice.note;
   if constexpr (kBuiltWithCuda) return cuda_runtime::describe();
   return "";
+}
+
+// What the GPU path would open; nothing in a build without it.
+std::vector<vendor::LibraryStatus> libraries() {
+  if constexpr (kBuiltWithCuda) return vendor::library_status();
+  return {};
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -35,7 +42,17 @@ ExitCode run_info(const Settings& settings, Console& console) {
   const int threads = choose_threads(options.threads);
   const std::string precision = precision_name(choose_precision("auto", choice.device));
   const std::string gpu = gpu_text(choice);
+  const auto optional_libraries = libraries();
   if (options.json) {
+    Json list = Json::array();
+    for (const vendor::LibraryStatus& library : optional_libraries) {
+      list.push_back({{"name", library.name},
+                      {"purpose", library.purpose},
+                      {"path", library.path},
+                      {"version", library.version},
+                      {"tried", library.tried},
+                      {"problem", library.problem}});
+    }
     const Json json = {{"schema", 1},
                        {"version", kVersion},
                        {"build", NAGARE_BUILD_TYPE},
@@ -50,11 +67,12 @@ ExitCode run_info(const Settings& settings, Console& console) {
                        {"memory_bytes", machine.memory_bytes},
                        {"device", to_string(choice.device)},
                        {"gpu", gpu},
-                       {"precision", precision}};
+                       {"precision", precision},
+                       {"libraries", std::move(list)}};
     console.result(json.dump(2) + "\n");
     return ExitCode::done;
   }
-  const std::vector<std::vector<std::string>> rows = {
+  std::vector<std::vector<std::string>> rows = {
       {"nagare", fmt::format("{}, {} build, gcc {}, CUDA twins {}", kVersion, NAGARE_BUILD_TYPE, __VERSION__,
                              kBuiltWithCuda ? "built in" : "not built")},
       {"system", machine.system},
@@ -65,6 +83,11 @@ ExitCode run_info(const Settings& settings, Console& console) {
       {"GPU", gpu},
       {"default device", to_string(choice.device)},
       {"default precision", precision}};
+  for (const vendor::LibraryStatus& library : optional_libraries) {
+    const std::string found =
+        library.problem.empty() ? library.version + ", " + library.path : library.problem;
+    rows.push_back({library.name + " (" + library.purpose + ")", found});
+  }
   console.result(table(rows));
   return ExitCode::done;
 }

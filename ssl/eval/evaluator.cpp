@@ -8,6 +8,7 @@
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
 #include "engine/ops/elementwise.h"
+#include "engine/profile/profile.h"
 #include "ssl/augment/augmenter.h"
 #include "ssl/eval/knn.h"
 
@@ -82,6 +83,7 @@ Evaluator::Evaluator(const Dataset& dataset, std::vector<std::vector<std::int64_
 }
 
 Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& input) const {
+  const profile::Range range("evaluation");
   const std::int64_t start = io::monotonic_nanoseconds();
   const Tensor bank = extract_features(backbone, bank_.images, input, options_.batch);
   const Tensor queries = extract_features(backbone, queries_.images, input, options_.batch);

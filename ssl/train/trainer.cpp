@@ -4,11 +4,13 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 #include "engine/autograd/tape.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
 #include "engine/ops/elementwise.h"
+#include "engine/profile/profile.h"
 
 namespace nagare::ssl {
 namespace {
@@ -118,8 +120,11 @@ StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {
   const Progress progress{.step = counters[kSteps], .total_steps = planned_steps()};
   const double learning_rate = optim::learning_rate(options_.schedule, progress.step);
 
+  std::optional<profile::Range> phase(std::in_place, "replay");
   const Batch batch = strategy_->compose(arriving, progress);
+  phase.emplace("augment");
   const Views views = augmenter_.apply(batch, method_->view_plan(), progress.step, options_.precision);
+  phase.emplace("forward");
   const StepOutput output = method_loss(views, batch);
   const Tensor penalty = strategy_->penalty();
   const Tensor total = penalty.defined() ? add(output.loss, penalty) : output.loss;
@@ -129,11 +134,15 @@ StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {
                    ": lower the learning rate, or look at the data of this batch (stream position " +
                    std::to_string(entry.position) + ")");
   }
+  phase.emplace("backward");
   optimizer_->clear_gradients();
   tape::backward(total);
+  phase.emplace("optimiser");
   optimizer_->step(learning_rate);
   method_->after_step(progress);
+  phase.emplace("buffer");
   strategy_->after_step(batch, output, progress);
+  phase.reset();
   ++counters[kSteps];
   ++counters[kStepsOnBatch];
 
