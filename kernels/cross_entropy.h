@@ -2,21 +2,20 @@
 // Softmax cross-entropy of every row, on top of row_log_sum (log_sum_exp.h), which supplies max and log_sum.
 // log p[r,c] = (x[r,c] - max[r]) - log_sum[r].
 //
-//   cross_entropy        loss[r] = -(1 - e) log p[r,t] - e mean_c log p[r,c],          t = target[r], e =
-//   label_smoothing
+//   cross_entropy        loss[r] = -(1 - e) log p[r,t] - e mean_c log p[r,c]
+//                        t = target[r], e = label_smoothing
 //     backward           dx[r,c] = dloss (p[r,c] - (1 - e) [c = t] - e / cols) / rows
 //   soft_cross_entropy   loss[r] = -sum_c q[r,c] log p[r,c]
 //     backward           dx[r,c] = dloss (p[r,c] sum_k q[r,k] - q[r,c]) / rows
 //
-// The backwards are those of the MEAN of the row losses; dloss is its upstream gradient, one f32 in device
-// memory.
+// The backwards are those of the MEAN of the row losses; dloss is its upstream gradient, one f32 on the
+// device.
 //
 // x, q, dx  f32 (rows, cols), row-major;  target  i64 (rows);  max, log_sum, loss  f32 (rows)
 // q         constant; >= 0, any sum. An entry of exactly 0 hides its logit, whatever that is
 // aliasing  dx may be x
 // special   x = -inf is a masked entry: p = 0 and its gradient is exactly 0 (without smoothing). A masked
-// target gives
-//           an infinite loss
+//           target gives an infinite loss
 // accuracy  1e-6 of the loss for logits up to +-1000 and any common offset; bit-identical from run to run
 // cost      floor 4 bytes per element forward (soft: 8), 8 backward (soft: 12)
 // errors    std::invalid_argument with shape and smoothing. A target outside [0, cols): the CPU twin throws

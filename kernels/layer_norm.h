@@ -3,8 +3,8 @@
 //
 //   forward    m[r] = mean_c x[r,c],  v[r] = mean_c (x[r,c] - m[r])^2,  s[r] = 1 / sqrt(v[r] + epsilon)
 //              h[r,c] = (x[r,c] - m[r]) s[r],  y[r,c] = h[r,c] gamma[c] + beta[c]
-//   backward   g[r,c] = dy[r,c] gamma[c],  dx[r,c] = s[r] (g[r,c] - mean_k g[r,k] - h[r,c] mean_k g[r,k]
-//   h[r,k])
+//   backward   g[r,c] = dy[r,c] gamma[c],  dx[r,c] = s[r] (g[r,c] - mean_k g[r,k] - h[r,c] q[r]),
+//              q[r] = mean_k g[r,k] h[r,k]
 //              dgamma[c] = sum_r dy[r,c] h[r,c],  dbeta[c] = sum_r dy[r,c]
 //
 // x, y, dy, dx          f32 or bf16 (rows, cols), row-major

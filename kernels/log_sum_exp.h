@@ -1,14 +1,13 @@
 #pragma once
-// log sum_c exp(x[r,c]) of every row, kept as two numbers so that nothing is lost when the row has a large
-// offset.
+// log sum_c exp(x[r,c]) of every row, kept as two numbers, so that a large offset of the row costs no digits.
 //
-//   row_log_sum           max[r] = max_c x[r,c],  log_sum[r] = log sum_c exp(x[r,c] - max[r]);  the result is
-//   their sum log_sum_exp_backward  dx[r,c] = dy[r] exp((x[r,c] - max[r]) - log_sum[r])
+//   row_log_sum           max[r] = max_c x[r,c],  log_sum[r] = log sum_c exp(x[r,c] - max[r])
+//                         the result is max[r] + log_sum[r]
+//   log_sum_exp_backward  dx[r,c] = dy[r] exp((x[r,c] - max[r]) - log_sum[r])
 //
 // x, dx     f32 (rows, cols), row-major;  max, log_sum, dy  f32 (rows)
 // aliasing  dx may be x
-// special   x = -inf is a masked entry: gradient 0. A row of -inf alone: the result is -inf, its gradient
-// NaN.
+// special   x = -inf is a masked entry: gradient 0. A row of -inf alone: the result is -inf, its gradient NaN.
 //           A row with NaN or +inf comes out NaN
 // accuracy  1e-6 of max(1, |log_sum|), whatever the offset; bit-identical from run to run
 // cost      floor 4 bytes per element forward, 8 backward

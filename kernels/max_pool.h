@@ -1,8 +1,7 @@
 #pragma once
 // Maximum over square windows of an image, with its position.
 //
-//   forward    y[n,i,j,c] = max over u,v of x[n, i s - p + u, j s - p + v, c],  0 <= u,v < kernel, inside the
-//   image
+//   forward    y[n,i,j,c] = max over u,v of x[n, i s - p + u, j s - p + v, c],  u, v in [0, kernel)
 //              at[n,i,j,c] = u kernel + v of that maximum
 //   backward   dx[n,h,w,c] = sum of dy over the windows whose maximum is (h, w, c)
 //
@@ -12,8 +11,8 @@
 // special       a NaN wins over everything
 // aliasing      none
 // cost          floor: one read of x, one write of y and at; backward one read of dy and at, one write of dx
-// errors        std::invalid_argument: sizes, kernel 1..15, stride >= 1, padding <= kernel / 2, no output
-// pixel determinism   bit-identical on every run and device; the gradient is gathered, never scattered
+// errors        std::invalid_argument: sizes, kernel 1..15, stride >= 1, padding <= kernel / 2
+// determinism   bit-identical on every run and device; the gradient is gathered, never scattered
 #include <cstdint>
 
 #include "kernels/bf16.h"

@@ -1,22 +1,21 @@
 #pragma once
 // A function of one variable, applied to n elements. T is float or bf16; arithmetic is in float.
 //
-//   relu    y = max(x, 0)                       dx = x > 0 ? dy : 0            (0 at x = +-0)
-//   gelu    y = x Phi(x)                        dx = dy (Phi(x) + x phi(x))    Phi(x) = erfc(-x / sqrt 2) /
-//   2: exact form,
-//                                               phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
-//   exp     y = e^x                             dx = dy y
-//   log     y = ln x                            dx = dy / x
-//   square  y = x^2                             dx = 2 dy x
-//   sqrt    y = sqrt x                          dx = dy / (2 y)                (infinite at 0)
+//   relu    y = max(x, 0)    dx = x > 0 ? dy : 0            0 at x = +0 and -0
+//   gelu    y = x Phi(x)     dx = dy (Phi(x) + x phi(x))    the exact form: Phi(x) = erfc(-x / sqrt 2) / 2,
+//                                                           phi(x) = exp(-x^2 / 2) / sqrt(2 pi)
+//   exp     y = e^x          dx = dy y
+//   log     y = ln x         dx = dy / x
+//   square  y = x^2          dx = 2 dy x
+//   sqrt    y = sqrt x       dx = dy / (2 y)                infinite at 0
 //
 // saved     what the backward reads: the output of relu, exp and sqrt, the input of the others (saves_output)
 // n         >= 0; 0 does nothing
 // aliasing  y may be x; dx may be dy
 // special   NaN stays NaN; log and sqrt of a negative number are NaN, log 0 = -inf; gelu(-inf) is NaN
 // accuracy  a few units in the last place of T; gelu also in its negative tail
-// cost      floor 2 element transfers forward, 3 backward; bit-identical on every run, the twins differ in
-// the last bits source    gelu: Hendrycks and Gimpel, arXiv:1606.08415
+// cost      floor 2 element transfers forward, 3 backward; bit-identical on every run
+// source    gelu: Hendrycks and Gimpel, arXiv:1606.08415
 #include <cstdint>
 
 #include "kernels/bf16.h"

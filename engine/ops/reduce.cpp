@@ -61,16 +61,22 @@ Axis columns_of(const char* op, const Tensor& x) {
 Tensor sum(const Tensor& x) { return reduce({.axis = everything("sum", x)}, x, {}); }
 Tensor mean(const Tensor& x) { return reduce(mean_over("mean", x, everything("mean", x)), x, {}); }
 
-Tensor sum_rows(const Tensor& x) { return reduce({.axis = rows_of("sum_rows", x)}, x, {x.shape().back()}); }
+Tensor sum_rows(const Tensor& x) {
+  const Axis rows = rows_of("sum_rows", x);
+  return reduce({.axis = rows}, x, {rows.inner});
+}
 Tensor mean_rows(const Tensor& x) {
-  return reduce(mean_over("mean_rows", x, rows_of("mean_rows", x)), x, {x.shape().back()});
+  const Axis rows = rows_of("mean_rows", x);
+  return reduce(mean_over("mean_rows", x, rows), x, {rows.inner});
 }
 
 Tensor sum_columns(const Tensor& x) {
-  return reduce({.axis = columns_of("sum_columns", x)}, x, without_last(x.shape()));
+  const Axis columns = columns_of("sum_columns", x);
+  return reduce({.axis = columns}, x, without_last(x.shape()));
 }
 Tensor mean_columns(const Tensor& x) {
-  return reduce(mean_over("mean_columns", x, columns_of("mean_columns", x)), x, without_last(x.shape()));
+  const Axis columns = columns_of("mean_columns", x);
+  return reduce(mean_over("mean_columns", x, columns), x, without_last(x.shape()));
 }
 
 Tensor mean_outer(const Tensor& x) {

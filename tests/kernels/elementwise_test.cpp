@@ -29,6 +29,25 @@ TEST_P(ElementwiseTest, LinearCombinationMatchesTheDefinition) {
   EXPECT_TRUE(all_near(left.to_host(), want, 4e-6));
 }
 
+TEST_P(ElementwiseTest, AffineAndMultiplyMatchTheirDefinitionsInPlace) {
+  const Matrix a = test::normal(1, n, 1);
+  const Matrix b = test::normal(1, n, 2);
+  const Buffer shifted(device, a);
+  const Buffer product(device, a);
+  const Buffer factor(device, b);
+  NAGARE_DISPATCH(device, affine({.n = n, .alpha = -2.0F, .beta = 0.5F}, shifted.data(), shifted.data(),
+                                 compute_stream(device)));
+  NAGARE_DISPATCH(device, multiply(n, product.data(), factor.data(), product.data(), compute_stream(device)));
+  Matrix want_shifted(1, n);
+  Matrix want_product(1, n);
+  for (std::int64_t i = 0; i < n; ++i) {
+    want_shifted(0, i) = 0.5 - 2.0 * a(0, i);
+    want_product(0, i) = a(0, i) * b(0, i);
+  }
+  EXPECT_TRUE(all_near(shifted.to_host(), want_shifted, 2e-6));
+  EXPECT_TRUE(all_near(product.to_host(), want_product, 2e-6));
+}
+
 TEST_P(ElementwiseTest, CastRoundsToNearestEvenAndBack) {
   const Matrix a = test::normal(1, n, 3);
   const Buffer in(device, a);
