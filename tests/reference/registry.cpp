@@ -5,9 +5,15 @@ namespace nagare::reference {
 const Handler* find_handler(const std::string& op) {
   // One line per group file, sorted.
   const std::span<const Handler> tables[] = {
+<<<<<<< HEAD
       model_cases(),
       ops_cases(),
+=======
+      eval_cases(),
+      loss_cases(),
+>>>>>>> 5b9ccaa (Reference cases of losses, training steps, kNN and continual metrics)
       optim_cases(),
+      train_cases(),
   };
   for (const auto& table : tables) {
     for (const Handler& handler : table) {

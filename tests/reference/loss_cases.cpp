@@ -1,0 +1,102 @@
+// Cases of the losses/ group.
+
+#include "engine/autograd/tape.h"
+#include "engine/ops/coding_rate.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/normalize.h"
+#include "engine/ops/shape_ops.h"
+#include "ssl/losses/emp_contrastive.h"
+#include "ssl/losses/emp_ssl.h"
+#include "ssl/losses/ntxent.h"
+#include "ssl/losses/simsiam.h"
+#include "tests/reference/registry.h"
+
+namespace nagare::reference {
+namespace {
+
+// Checks out.loss and the gradient of every leaf.
+void finish_loss(Case& c, const Tensor& loss, const std::vector<std::pair<std::string, Tensor>>& leaves) {
+  c.check("out.loss", loss);
+  tape::backward(loss);
+  for (const auto& [name, leaf] : leaves) c.check_gradient(name, leaf);
+}
+
+void ntxent_case(Case& c) {
+  const Tensor z1 = c.activation("z1");
+  const Tensor z2 = c.activation("z2");
+  const ssl::NtXent options{.temperature = static_cast<float>(c.number("tau")),
+                            .normalize = c.flag("normalize")};
+  finish_loss(c, ssl::ntxent_loss(concat({z1, z2}, 0), options), {{"z1", z1}, {"z2", z2}});
+}
+
+void ntxent_multiview_case(Case& c) {
+  const Tensor z = c.activation("z");
+  const ssl::NtXent options{.views = c.integer("views"), .temperature = static_cast<float>(c.number("tau"))};
+  finish_loss(c, ssl::ntxent_loss(z, options), {{"z", z}});
+}
+
+void simsiam_case(Case& c) {
+  const Tensor p1 = c.activation("p1");
+  const Tensor p2 = c.activation("p2");
+  const Tensor loss = ssl::simsiam_loss({.prediction = p1, .projection = c.activation("z1")},
+                                        {.prediction = p2, .projection = c.activation("z2")});
+  finish_loss(c, loss, {{"p1", p1}, {"p2", p2}});
+}
+
+ssl::CodingRate rate_of(const Case& c, bool squared) {
+  return {.epsilon = static_cast<float>(c.number("eps")), .epsilon_squared = squared};
+}
+
+// The rates of all patches, for files that hold them.
+void check_rates(Case& c, const Tensor& z, float alpha) {
+  if (c.has_result("out.rate")) c.check("out.rate", coding_rate(cast(z.detach(), DType::f32), alpha));
+}
+
+void tcr_case(Case& c) {
+  const Tensor z = c.activation("z");
+  const ssl::CodingRate rate = rate_of(c, c.flag("eps_squared"));
+  check_rates(c, z, rate.alpha(z.shape()[1], z.shape()[2]));
+  finish_loss(c, ssl::tcr_loss(z, rate), {{"z", z}});
+}
+
+// With normalize, the input is the head's output, and rows are made unit vectors first, as the method does.
+void empssl_case(Case& c) {
+  const bool raw = c.flag("normalize");
+  const Tensor leaf = c.activation(raw ? "h" : "z");
+  const Shape shape{c.integer("n_patches"), c.integer("batch"), c.integer("dim")};
+  const Tensor z = raw ? reshape(l2_normalize(cast(leaf, DType::f32)), shape) : leaf;
+  const ssl::EmpSsl options{.similarity_weight = static_cast<float>(c.number("lambda")),
+                            .tcr_weight = static_cast<float>(c.number("tcr_weight")),
+                            .rate = rate_of(c, false)};
+  check_rates(c, z, options.rate.alpha(shape[1], shape[2]));
+  const ssl::EmpLoss parts = ssl::emp_ssl_loss(z, options);
+  c.check("out.sim", parts.invariance);
+  c.check("out.tcr", parts.tcr);
+  finish_loss(c, parts.loss, {{raw ? "h" : "z", leaf}});
+}
+
+void emp_contrastive_case(Case& c) {
+  const Tensor z = c.activation("z");
+  const ssl::EmpContrastive options{.form = ssl::EmpContrast::patches,
+                                    .contrastive_weight = static_cast<float>(c.number("lambda")),
+                                    .tcr_weight = 1.0F,
+                                    .temperature = static_cast<float>(c.number("tau")),
+                                    .detach_mean = c.flag("detach_mean"),
+                                    .normalize_mean = c.flag("normalize_mean"),
+                                    .rate = rate_of(c, true)};
+  const ssl::EmpLoss parts = ssl::emp_contrastive_loss(z, options);
+  c.check("out.cont", parts.invariance);
+  c.check("out.tcr", parts.tcr);
+  finish_loss(c, parts.loss, {{"z", z}});
+}
+
+constexpr Handler kHandlers[] = {
+    {"emp_contrastive", emp_contrastive_case},   {"empssl", empssl_case},   {"ntxent", ntxent_case},
+    {"ntxent_multiview", ntxent_multiview_case}, {"simsiam", simsiam_case}, {"tcr", tcr_case},
+};
+
+}  // namespace
+
+std::span<const Handler> loss_cases() { return kHandlers; }
+
+}  // namespace nagare::reference
