@@ -45,8 +45,7 @@ class OptionSet {
               const std::string& summary);
 
   // Writes the given values into the bound fields; the others keep their defaults.
-  // errors  BadConfig naming `owner`, the option, the value and what is allowed; for an unknown option the
-  // nearest one
+  // errors  BadConfig naming `owner`, the option, the value and what is allowed, or the nearest known option
   void assign(const std::string& owner, const OptionValues& values) const;
   // In the order they were bound.
   const std::vector<OptionInfo>& list() const { return infos_; }

@@ -1,18 +1,18 @@
 #pragma once
 // k-nearest-neighbour classification of frozen features, weighted or plain.
 //
-//   cosine     s(q, f) = q . f / (|q| |f|)               weight exp(s / temperature)
-//   euclidean  s(q, f) = 1 / (|q - f| + 1e-5)            weight s
-//   score[c]   = sum of the weights (plain: of ones) of q's k most similar bank rows that have class c
-//   prediction = the class of the largest score
+//   cosine      s(q, f) = q . f / (|q| |f|)               weight exp(s / temperature)
+//   euclidean   s(q, f) = 1 / (|q - f| + 1e-5)            weight s
+//   score[c]    sum of the weights (plain: of ones) of q's k most similar bank rows that have class c
+//   prediction  the class of the largest score
 //
-// bank, queries  f32 (N, D) and (Q, D), on one device; rows need not be normalised. 1 <= k; k > N means k = N
-// ties           equal similarities: the lower bank index is nearer; equal scores: the lower class index
-// wins. A class
-//                without a neighbour scores 0
-// NaN            a similarity that is NaN is refused (std::invalid_argument): a diverged network has no
-// accuracy cost           Q N D multiply-adds in tiles; memory Q (k + classes), never Q x N errors
-// std::invalid_argument with the shapes source         Wu et al., CVPR 2018 (InstDisc), section 3.4
+// bank, queries  f32 (N, D) and (Q, D), on one device; rows need not be normalised. k > N means k = N
+// ties           equal similarities: the lower bank index is nearer; equal scores: the lower class index wins.
+//                A class without a neighbour scores 0
+// NaN            in a similarity is refused (std::invalid_argument): a diverged network has no accuracy
+// cost           Q N D multiply-adds in tiles; memory Q (k + classes), never Q x N
+// errors         std::invalid_argument with the shapes
+// source         Wu et al., CVPR 2018 (InstDisc), section 3.4
 #include <cstdint>
 #include <vector>
 

@@ -6,11 +6,14 @@
 //
 //   average              mean_i A[T-1][i]
 //   average_incremental  mean_t mean_{i<=t} A[t][i]
-//   forgetting           mean_{i<T-1} ( max_{i<=t<T-1} A[t][i] - A[T-1][i] )       Chaudhry et al., ECCV
-//   2018, eq. 3 forgetting_all_rows  mean_{i<T-1} ( max_{t>=i} A[t][i] - A[T-1][i] ) >= 0      as the Mammoth
-//   and UCL utilities forgetting_diagonal  mean_{i<T-1} ( A[i][i] - A[T-1][i] ) = -bwt               as the
-//   UCL program prints bwt                  mean_{i<T-1} ( A[T-1][i] - A[i][i] ) Lopez-Paz and Ranzato, NIPS
-//   2017 fwt                  mean_{i>=1} ( A[i-1][i] - r[i] ), r = accuracies of an untrained network
+//   forgetting           mean_{i<T-1} ( max_{i<=t<T-1} A[t][i] - A[T-1][i] )
+//   forgetting_all_rows  mean_{i<T-1} ( max_{t>=i} A[t][i] - A[T-1][i] ) >= 0
+//   forgetting_diagonal  mean_{i<T-1} ( A[i][i] - A[T-1][i] ) = -bwt
+//   bwt                  mean_{i<T-1} ( A[T-1][i] - A[i][i] )
+//   fwt                  mean_{i>=1} ( A[i-1][i] - r[i] ), r = accuracies of an untrained network
+//
+// source  forgetting: Chaudhry et al., ECCV 2018, eq. 3; with all rows: the Mammoth library's; diagonal: what
+//         the UCL program prints; bwt, fwt: Lopez-Paz and Ranzato, NIPS 2017
 #include <vector>
 
 namespace nagare::ssl {

@@ -6,20 +6,20 @@
 //   cont = (1/(n b)) sum_ij -ln [ exp(a^j . z_i^j / T) / sum_{k=1..n} sum_{l != j} exp(a^j . z_k^l / T) ]
 //   a^j  = zbar^j = (1/n) sum_i z_i^j, optionally normalised (zbar^j / |zbar^j|) and optionally detached
 //   The denominator holds all patches of all other images and no positive, so the value may be negative.
-//   d cont / dz_i^j = (1/(b T)) [ (1/n) (-2 zbar^j + mu^j) + W_(i,j) ]       (neither normalised nor
-//   detached), where p^j = softmax of image j's masked row, mu^j = p^j Z_all, W = P^T zbar
+//   d cont / dz_i^j = (1/(b T)) [ (1/n) (-2 zbar^j + mu^j) + W_(i,j) ]   neither normalised nor detached;
+//   p^j = softmax of image j's masked row of a Z_all^T / T, mu^j = p^j Z_all, W = P^T zbar
 //
 // mean form ("MCC", the published program's)
 //   cont = (1/(n b)) sum_ij -ln [ exp(cos(z_i^j, zbar^j) / T) / sum_l exp(cos(z_i^j, zbar^l) / T) ]
 //   The positive is in the denominator: cont >= 0, near ln b at chance.
 //
-//   L = tcr_weight * tcr + contrastive_weight * cont,  tcr = -(1/n) sum_i 1/2 logdet(I + alpha Z_i Z_i^T),
-//   see emp_ssl.h
+//   L    = tcr_weight * tcr + contrastive_weight * cont
+//   tcr  = -(1/n) sum_i 1/2 logdet(I + alpha Z_i Z_i^T), see emp_ssl.h
 //
 // z       (n, b, d), f32 or bf16 (computed in f32), patch-major, unit rows; patch form: b >= 2
-// cost    patch form: n b^2 d multiply-adds forward, twice that backward, n b^2 f32 of memory; mean form the
-// same errors  std::invalid_argument with shape and temperature source  patch form: multi-crop contrastive
-// loss with total coding rate for streams; mean form: Imai et al., ACCV 2024
+// cost    n b^2 d multiply-adds forward, twice that backward; n b^2 f32 of memory
+// errors  std::invalid_argument with shape and temperature
+// source  mean form: Imai et al., ACCV 2024; patch form: the same work's formula
 #include "engine/tensor/tensor.h"
 #include "ssl/losses/emp_ssl.h"
 

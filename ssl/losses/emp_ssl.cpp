@@ -40,17 +40,17 @@ Tensor tcr_loss(const Tensor& z, const CodingRate& rate) {
 }
 
 // The mean over patches of unit vectors, dotted with the unit mean: no broadcast over the patches is needed.
-Tensor patch_similarity_loss(const Tensor& z) {
-  const Tensor wide = checked("patch_similarity_loss", z);
-  const Tensor direction = l2_normalize(mean_outer(wide), kNormFloor);     // (b, d)
-  const Tensor mean_unit = mean_outer(l2_normalize(wide, kNormFloor));     // (b, d)
-  return scale(mean(sum_columns(multiply(mean_unit, direction))), -1.0F);  // cosines, averaged
+Tensor patch_similarity(const Tensor& z) {
+  const Tensor wide = checked("patch_similarity", z);
+  const Tensor direction = l2_normalize(mean_outer(wide), kNormFloor);  // (b, d)
+  const Tensor mean_unit = mean_outer(l2_normalize(wide, kNormFloor));  // (b, d)
+  return mean(sum_columns(multiply(mean_unit, direction)));
 }
 
 EmpLoss emp_ssl_loss(const Tensor& z, const EmpSsl& options) {
-  const Tensor similarity = patch_similarity_loss(z);
+  const Tensor similarity = patch_similarity(z);
   const Tensor tcr = tcr_loss(z, options.rate);
-  return {.loss = add(scale(similarity, options.similarity_weight), scale(tcr, options.tcr_weight)),
+  return {.loss = add(scale(similarity, -options.similarity_weight), scale(tcr, options.tcr_weight)),
           .invariance = similarity.detach(),
           .tcr = tcr.detach()};
 }

@@ -5,13 +5,10 @@ namespace nagare::reference {
 const Handler* find_handler(const std::string& op) {
   // One line per group file, sorted.
   const std::span<const Handler> tables[] = {
-<<<<<<< HEAD
-      model_cases(),
-      ops_cases(),
-=======
       eval_cases(),
       loss_cases(),
->>>>>>> 5b9ccaa (Reference cases of losses, training steps, kNN and continual metrics)
+      model_cases(),
+      ops_cases(),
       optim_cases(),
       train_cases(),
   };

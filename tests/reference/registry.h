@@ -13,13 +13,10 @@ struct Handler {
 };
 
 // One table per file NAME_cases.cpp, listed once more in registry.cpp.
-<<<<<<< HEAD
-std::span<const Handler> model_cases();
-std::span<const Handler> ops_cases();
-=======
 std::span<const Handler> eval_cases();
 std::span<const Handler> loss_cases();
->>>>>>> 5b9ccaa (Reference cases of losses, training steps, kNN and continual metrics)
+std::span<const Handler> model_cases();
+std::span<const Handler> ops_cases();
 std::span<const Handler> optim_cases();
 std::span<const Handler> train_cases();
 
