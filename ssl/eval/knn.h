@@ -6,8 +6,8 @@
 //   score[c]    sum of the weights (plain: of ones) of q's k most similar bank rows that have class c
 //   prediction  the class of the largest score
 //
-// bank, queries  f32 (N, D) and (Q, D), on one device; rows need not be normalised. k > N means k = N
-// ties           equal similarities: the lower bank index is nearer; equal scores: the lower class index wins.
+// bank, queries  f32 (N, D) and (Q, D), on one device; rows need not be unit. k > N means k = N
+// ties           equal similarities: the lower bank index is nearer; equal scores: the lower class wins.
 //                A class without a neighbour scores 0
 // NaN            in a similarity is refused (std::invalid_argument): a diverged network has no accuracy
 // cost           Q N D multiply-adds in tiles; memory Q (k + classes), never Q x N

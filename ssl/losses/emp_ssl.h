@@ -10,8 +10,7 @@
 //   unit z:  d sim / dz_i^j = (1/(n b)) zbar^j / |zbar^j|
 //            d tcr / dZ_i   = -(alpha/n) (I + alpha Z_i Z_i^T)^-1 Z_i
 //
-// z       (n, b, d), f32 or bf16 (computed in f32), patch-major; unit rows if normalised before, as the method
-//         does
+// z       (n, b, d), f32 or bf16 (computed in f32), patch-major; unit rows when the method calls it
 // range   sim in [-1, 1]; tcr: -1/2 ln(1 + d/epsilon) when all z are equal, more negative as they spread
 // cost    n b^2 d multiply-adds forward, twice that backward; n b^3/3 for the factorisations
 // errors  std::invalid_argument with the shape; non-finite z as coding_rate says
