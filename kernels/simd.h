@@ -10,7 +10,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
-#define NAGARE_SIMD __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
+#define NAGARE_SIMD __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define NAGARE_SIMD
 #endif
