@@ -46,6 +46,7 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
       evaluator_(dataset, stream_.task_classes, options.evaluation) {
   if (options.steps_per_batch < 1) throw BadConfig("steps per batch must be at least 1");
   options_.schedule.steps = planned_steps();
+  optim::check(options_.schedule);
   optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_));
   position_ = Tensor::zeros({3}, {.dtype = DType::i64});
   evaluations_ = Tensor::empty({stream_.tasks + 2, stream_.tasks + 2}, {.dtype = DType::f64});

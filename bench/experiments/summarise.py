@@ -1,0 +1,30 @@
+"""Prints a Markdown table of the runs in a folder: kNN before and after, mean and spread over seeds."""
+
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+
+
+def main(folder: str) -> None:
+    runs: dict[str, list[dict]] = {}
+    for path in sorted(Path(folder).glob("*-seed*/results.json")):
+        runs.setdefault(re.sub(r"-seed\d+$", "", path.parent.name), []).append(json.loads(path.read_text()))
+    print("| preset | seeds | untrained kNN % | final kNN % | gain | forgetting | seconds |")
+    print("|---|---|---|---|---|---|---|")
+    for name, results in runs.items():
+        def over(values):
+            values = list(values)
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            return f"{statistics.mean(values):.2f} ± {spread:.2f}"
+
+        before = [r["untrained"]["knn"] for r in results]
+        after = [r["final"]["knn"] for r in results]
+        print(f"| {name} | {len(results)} | {over(before)} | {over(after)} "
+              f"| {over(a - b for a, b in zip(after, before))} | {over(r['forgetting'] for r in results)} "
+              f"| {over(r['seconds'] for r in results)} |")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
