@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/vendor/onednn.h"
+#include "engine/vendor/unfolded_weights.h"
 
 namespace nagare::vendor {
 
@@ -142,6 +143,9 @@ void convolution_backward_weights(const Convolution& p, const T* x, const T* dy,
   if (p.batch == 0) {
     std::fill_n(dw, p.weights(), 0.0F);
     return;
+  }
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (weights_prefer_product(p)) return unfolded_backward_weights(p, x, dy, dw);
   }
   const Case& c = find_case<T>(p, Pass::weights);
   const memory::desc plain = plain_weights(p);

@@ -33,7 +33,8 @@ dnnl::primitive_attr user_scratchpad();
 class Prepared {
  public:
   template <class PrimitiveDesc>
-  explicit Prepared(const PrimitiveDesc& desc) : primitive_(desc.get()), scratchpad_(desc.scratchpad_desc()) {}
+  explicit Prepared(const PrimitiveDesc& desc)
+      : primitive_(desc.get()), scratchpad_(desc.scratchpad_desc()) {}
 
   struct Argument {
     int name;  // DNNL_ARG_...

@@ -77,10 +77,34 @@ constexpr Sizes kSizes[] = {
     {1, 1, 1, 1, 1, 1, 1, 0, true},    {2, 8, 8, 3, 5, 3, 1, 1, false},     {1, 7, 9, 5, 6, 3, 1, 1, true},
     {2, 6, 6, 33, 17, 3, 1, 1, false}, {3, 9, 7, 4, 5, 3, 2, 1, false},     {2, 7, 5, 6, 4, 1, 2, 0, false},
     {2, 17, 15, 3, 4, 7, 2, 3, true},  {2, 12, 8, 3, 10, 4, 4, 0, true},    {2, 2, 2, 16, 24, 3, 2, 1, false},
-    {2, 4, 4, 64, 32, 3, 1, 1, false}, {3, 10, 10, 16, 32, 3, 2, 1, false},
+    {2, 4, 4, 64, 32, 3, 1, 1, false}, {3, 10, 10, 16, 32, 3, 2, 1, false}, {5, 4, 4, 16, 16, 3, 1, 1, false},
+    {2, 6, 9, 17, 16, 1, 2, 0, true},
 };
 INSTANTIATE_TEST_SUITE_P(Sizes, Conv2dTest,
                          testing::Combine(testing::ValuesIn(test::devices()), testing::ValuesIn(kSizes)));
+
+Tensor weight_gradient(const Tensor& x, const Tensor& dy) {
+  Tensor w = Tensor::zeros({16, 3, 3, 256}, {.device = x.device()});
+  w.set_requires_grad(true);
+  tape::backward(conv2d(x, w, {}, {.padding = 1}), dy);
+  return w.grad();
+}
+
+struct Conv2dBatch : testing::TestWithParam<Device> {};
+
+// 600 images of 73 kB of unfolded windows: more than the CPU unfolds at once.
+TEST_P(Conv2dBatch, WeightGradientIsTheSumOverTheBatch) {
+  const test::OpInput images{{600, 4, 4, 256}, DType::bf16};
+  const test::OpInput gradients{{600, 4, 4, 16}, DType::bf16};
+  const Tensor x = test::as_tensor(test::normal_values(images, 1), images, GetParam());
+  const Tensor dy = test::as_tensor(test::normal_values(gradients, 2), gradients, GetParam());
+  const Values whole = test::host_values(weight_gradient(x, dy));
+  const Values first = test::host_values(weight_gradient(x.rows(0, 301), dy.rows(0, 301)));
+  const Values rest = test::host_values(weight_gradient(x.rows(301, 299), dy.rows(301, 299)));
+  for (std::size_t i = 0; i < whole.size(); ++i) ASSERT_NEAR(whole[i], first[i] + rest[i], 1e-2) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Conv2dBatch, testing::ValuesIn(test::devices()));
 
 TEST(Conv2dErrors, NameBothShapes) {
   const auto convolve = [](const Shape& x, const Shape& w, const Conv2d& options) {

@@ -1,0 +1,21 @@
+#pragma once
+// The weight gradient of a convolution as one matrix product, for the shapes where oneDNN's own is slow.
+//
+//   dw (out_channels, K) = dy^T (out_channels, R)  columns (R, K),   K = kernel height * kernel width * in_channels
+//   columns row r = the window of x under output pixel r (im2col), zero in the padding
+//
+// oneDNN 2.6's AMX kernel sums along one output row at a time, and a tile holds 32 pixels: rows of 4 leave 7/8 of it
+// empty. The product sums over all R = batch * out_height * out_width pixels.
+//
+// memory   at most 32 MiB of columns at a time, and one more dw
+#include "engine/vendor/convolution.h"
+
+namespace nagare::vendor::cpu {
+
+// True where the product is the faster one by measurement: AMX, and short output rows (docs/decisions.md has the table).
+bool weights_prefer_product(const Convolution& p);
+
+// convolution_backward_weights() for bf16. The same bits from run to run; the cuts depend on the sizes alone.
+void unfolded_backward_weights(const Convolution& p, const bf16* x, const bf16* dy, float* dw);
+
+}  // namespace nagare::vendor::cpu
