@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "engine/autograd/tape.h"
+#include "engine/ops/attention.h"
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/conv2d.h"
@@ -167,6 +168,34 @@ void masked_cross_entropy_case(Case& c) {
   finish_loss(c, cross_entropy(add(in_f32(x), Tensor::from(mask, {n, n}, c.device())), c.input("t")), x);
 }
 
+void attention_case(Case& c) {
+  const Tensor q = c.activation("q");
+  const Tensor k = c.activation("k");
+  const Tensor v = c.activation("v");
+  c.not_exposed("out.attn");
+  finish_with(c, scaled_dot_product_attention(q, k, v), {{"q", q}, {"k", k}, {"v", v}});
+}
+
+void attention_block_case(Case& c) {
+  const Tensor x = c.activation("x");
+  const Tensor qkv_w = c.parameter("qkv_w");
+  const Tensor qkv_b = c.parameter("qkv_b");
+  const Tensor proj_w = c.parameter("proj_w");
+  const Tensor proj_b = c.parameter("proj_b");
+  const std::int64_t batch = x.shape()[0];
+  const std::int64_t tokens = x.shape()[1];
+  const std::int64_t dim = x.shape()[2];
+  const std::int64_t heads = c.integer("heads");
+  const Tensor qkv = permute(reshape(linear(x, qkv_w, qkv_b), {batch, tokens, 3, heads, dim / heads}),
+                             {2, 0, 3, 1, 4});  // (3, B, heads, T, d)
+  const auto part = [&](std::int64_t i) {
+    return reshape(slice(qkv, 0, i, 1), {batch, heads, tokens, dim / heads});
+  };
+  const Tensor mixed = permute(scaled_dot_product_attention(part(0), part(1), part(2)), {0, 2, 1, 3});
+  const Tensor y = linear(reshape(mixed, {batch, tokens, dim}), proj_w, proj_b);
+  finish_with(c, y, {{"x", x}, {"qkv_w", qkv_w}, {"qkv_b", qkv_b}, {"proj_w", proj_w}, {"proj_b", proj_b}});
+}
+
 void mlp_block_case(Case& c) {
   const Tensor x = c.activation("x");
   const Tensor w1 = c.parameter("w1");
@@ -213,9 +242,11 @@ constexpr Handler kHandlers[] = {
     {"log_softmax", &softmax_case},
     {"masked_cross_entropy", &masked_cross_entropy_case},
     {"maxpool2d", &max_pool_case},
+    {"mha_block", &attention_block_case},
     {"mlp_block", &mlp_block_case},
     {"patch_embed", &patch_embed_case},
     {"relu", &pointwise_case<relu>},
+    {"sdpa", &attention_case},
     {"softmax", &softmax_case},
     {"weight_norm_linear", &weight_norm_linear_case},
 };
