@@ -11,7 +11,7 @@ def main(folder: str) -> None:
     runs: dict[str, list[dict]] = {}
     for path in sorted(Path(folder).glob("*-seed*/results.json")):
         runs.setdefault(re.sub(r"-seed\d+$", "", path.parent.name), []).append(json.loads(path.read_text()))
-    print("| preset | seeds | untrained kNN % | final kNN % | gain | forgetting | seconds |")
+    print("| preset | seeds | untrained kNN % | final kNN % | gain | forgetting | training seconds |")
     print("|---|---|---|---|---|---|---|")
     for name, results in runs.items():
         def over(values):
@@ -23,7 +23,7 @@ def main(folder: str) -> None:
         after = [r["final"]["knn"] for r in results]
         print(f"| {name} | {len(results)} | {over(before)} | {over(after)} "
               f"| {over(a - b for a, b in zip(after, before))} | {over(r['forgetting'] for r in results)} "
-              f"| {over(r['seconds'] for r in results)} |")
+              f"| {over(r['training_seconds'] for r in results)} |")
 
 
 if __name__ == "__main__":
