@@ -7,6 +7,7 @@ const Handler* find_handler(const std::string& op) {
   const std::span<const Handler> tables[] = {
       eval_cases(),
       loss_cases(),
+      aug_cases(),
       model_cases(),
       ops_cases(),
       optim_cases(),
