@@ -11,14 +11,15 @@
 namespace nagare::kernels {
 
 void Augment::check() const {
-  const bool good = images >= 0 && height >= 1 && width >= 1 && height <= 65536 && width <= 65536 &&
-                    crops >= 0 && size >= 1 && size <= 4096 && slots >= 1 && slots <= 65535;
-  if (!good) {
+  const auto side = [](std::int64_t value, std::int64_t most) { return value >= 1 && value <= most; };
+  if (images < 0 || !side(height, 65536) || !side(width, 65536) || crops < 0 || !side(out_height, 4096) ||
+      !side(out_width, 4096) || !side(slots, 65535)) {
     throw std::invalid_argument(
         "augment: " + std::to_string(images) + " images of " + std::to_string(height) + " x " +
-        std::to_string(width) + ", " + std::to_string(crops) + " crops of size " + std::to_string(size) +
-        ", " + std::to_string(slots) +
-        " slots: need image sides 1 to 65536, view size 1 to 4096, slots 1 to 65535, no negative count");
+        std::to_string(width) + ", " + std::to_string(crops) + " crops to " + std::to_string(out_height) +
+        " x " + std::to_string(out_width) + ", " + std::to_string(slots) +
+        " slots: need image sides 1 to 65536, view sides 1 to 4096, slots 1 to 65535, no "
+        "negative count");
   }
 }
 
@@ -29,12 +30,13 @@ void Augment::check_crop(const AugmentParameters& crop) const {
   if (crop.image < 0 || crop.image >= images) {
     refuse("image " + std::to_string(crop.image) + ", need 0 to " + std::to_string(images - 1));
   }
-  if (crop.height < 1 || crop.height > std::max(height, size) || crop.width < 1 ||
-      crop.width > std::max(width, size) || std::abs(crop.top) > 65536 || std::abs(crop.left) > 65536) {
+  if (crop.height < 1 || crop.height > std::max(height, out_height) || crop.width < 1 ||
+      crop.width > std::max(width, out_width) || std::abs(crop.top) > 65536 || std::abs(crop.left) > 65536) {
     refuse("box " + std::to_string(crop.height) + " x " + std::to_string(crop.width) + " at (" +
            std::to_string(crop.top) + ", " + std::to_string(crop.left) +
            "), need sides from 1 to those of the image, " + std::to_string(height) + " x " +
-           std::to_string(width) + ", or of the view, " + std::to_string(size));
+           std::to_string(width) + ", or of the view, " + std::to_string(out_height) + " x " +
+           std::to_string(out_width));
   }
   if (!(crop.brightness >= 0.0F && crop.contrast >= 0.0F && crop.saturation >= 0.0F &&
         std::abs(crop.hue) <= 0.5F)) {
@@ -43,18 +45,20 @@ void Augment::check_crop(const AugmentParameters& crop) const {
            ", need factors >= 0 and a hue in [-0.5, 0.5]");
   }
   const bool blurs = crop.blur_kernel != 0;
-  if (blurs && (crop.blur_kernel < 1 || crop.blur_kernel % 2 == 0 || crop.blur_kernel / 2 >= size ||
-                !(crop.blur_sigma > 0.0F))) {
+  if (blurs && (crop.blur_kernel < 1 || crop.blur_kernel % 2 == 0 ||
+                crop.blur_kernel / 2 >= std::min(out_height, out_width) || !(crop.blur_sigma > 0.0F))) {
     refuse("a blur of " + std::to_string(crop.blur_kernel) + " taps, sigma " +
-           std::to_string(crop.blur_sigma) + ", need an odd number of taps below twice the size " +
-           std::to_string(size) + " and a positive sigma");
+           std::to_string(crop.blur_sigma) +
+           ", need an odd number of taps below twice the view's shorter side, " +
+           std::to_string(std::min(out_height, out_width)) + ", and a positive sigma");
   }
 }
 
 std::size_t Augment::bytes_per_slot() const {
+  const std::int64_t sides = out_height + out_width;
   const auto floats =
-      static_cast<std::size_t>(4 * size * size + augment_row(*this) + 2 * size * augment_taps(*this));
-  const std::size_t bytes = floats * sizeof(float) + 2 * static_cast<std::size_t>(size) * sizeof(TapRange);
+      static_cast<std::size_t>(4 * out_pixels() + augment_row(*this) + sides * augment_taps(*this));
+  const std::size_t bytes = floats * sizeof(float) + static_cast<std::size_t>(sides) * sizeof(TapRange);
   return (bytes + 63) / 64 * 64;
 }
 
@@ -78,9 +82,9 @@ float unit_scale(const float*) { return 1.0F; }
 
 // One row of the view, unflipped, from one row of the box: four channels at a time, of which the fourth (the
 // next pixel's red) is dropped.
-void resize_row(std::int64_t size, const AugmentWork& work, std::int64_t taps, bool flip,
+void resize_row(std::int64_t width, const AugmentWork& work, std::int64_t taps, bool flip,
                 float* const rows[3]) {
-  for (std::int64_t x = 0; x < size; ++x) {
+  for (std::int64_t x = 0; x < width; ++x) {
     const TapRange range = work.taps_x[x];
     const float* weights = work.weights_x + x * taps;
     const float* in = work.row + 3 * range.begin;
@@ -88,7 +92,7 @@ void resize_row(std::int64_t size, const AugmentWork& work, std::int64_t taps, b
     for (int k = 0; k < range.count; ++k, in += 3) {
       for (int c = 0; c < 4; ++c) sum[c] += weights[k] * in[c];
     }
-    const std::int64_t column = flip ? size - 1 - x : x;
+    const std::int64_t column = flip ? width - 1 - x : x;
     for (int c = 0; c < 3; ++c) rows[c][column] = sum[c];
   }
 }
@@ -97,16 +101,14 @@ void resize_row(std::int64_t size, const AugmentWork& work, std::int64_t taps, b
 template <class In>
 void fill_planes(const Augment& p, const AugmentParameters& crop, const In* image, const AugmentWork& work) {
   const std::int64_t taps = augment_taps(p);
-  const ResizeAxis axis_y{crop.height, static_cast<int>(p.size), crop.interpolation, crop.antialias};
-  const ResizeAxis axis_x{crop.width, static_cast<int>(p.size), crop.interpolation, crop.antialias};
-  for (int i = 0; i < p.size; ++i) {
-    work.taps_y[i] = fill_taps(axis_y, i, work.weights_y + i * taps);
-    work.taps_x[i] = fill_taps(axis_x, i, work.weights_x + i * taps);
-  }
+  const ResizeAxis axis_y{crop.height, static_cast<int>(p.out_height), crop.interpolation, crop.antialias};
+  const ResizeAxis axis_x{crop.width, static_cast<int>(p.out_width), crop.interpolation, crop.antialias};
+  for (int y = 0; y < axis_y.out; ++y) work.taps_y[y] = fill_taps(axis_y, y, work.weights_y + y * taps);
+  for (int x = 0; x < axis_x.out; ++x) work.taps_x[x] = fill_taps(axis_x, x, work.weights_x + x * taps);
   const std::int64_t first = std::clamp<std::int64_t>(crop.left, 0, p.width);
   const std::int64_t last = std::clamp<std::int64_t>(crop.left + crop.width, first, p.width);
   const float scale = unit_scale(image);
-  for (std::int64_t y = 0; y < p.size; ++y) {
+  for (std::int64_t y = 0; y < p.out_height; ++y) {
     std::fill(work.row, work.row + 3 * crop.width + 4, 0.0F);
     for (int k = 0; k < work.taps_y[y].count; ++k) {
       const std::int64_t source = crop.top + work.taps_y[y].begin + k;
@@ -114,10 +116,10 @@ void fill_planes(const Augment& p, const AugmentParameters& crop, const In* imag
       add_row(3 * (last - first), work.weights_y[y * taps + k] * scale,
               image + 3 * (source * p.width + first), work.row + 3 * (first - crop.left));
     }
-    float* plane = work.planes + y * p.size;
-    const std::int64_t pixels = p.size * p.size;
+    float* plane = work.planes + y * p.out_width;
+    const std::int64_t pixels = p.out_pixels();
     float* const rows[3] = {plane, plane + pixels, plane + 2 * pixels};
-    resize_row(p.size, work, taps, crop.flip, rows);
+    resize_row(p.out_width, work, taps, crop.flip, rows);
   }
 }
 
@@ -202,23 +204,24 @@ NAGARE_SIMD void convolve_row(std::int64_t n, int radius, const float* weights, 
   }
 }
 
-void blur_plane(std::int64_t size, int radius, const float* weights, float* padded, float* temporary,
+void blur_plane(const Augment& p, int radius, const float* weights, float* padded, float* temporary,
                 float* plane) {
-  const auto n = static_cast<int>(size);
-  for (std::int64_t y = 0; y < size; ++y) {
-    float* centre = padded + radius;
-    std::copy_n(plane + y * size, size, centre);
+  const auto height = static_cast<int>(p.out_height);
+  const auto width = static_cast<int>(p.out_width);
+  float* centre = padded + radius;
+  for (int y = 0; y < height; ++y) {
+    std::copy_n(plane + y * width, width, centre);
     for (int i = 1; i <= radius; ++i) {
-      centre[-i] = centre[reflect(-i, n)];
-      centre[n - 1 + i] = centre[reflect(n - 1 + i, n)];
+      centre[-i] = centre[reflect(-i, width)];
+      centre[width - 1 + i] = centre[reflect(width - 1 + i, width)];
     }
-    convolve_row(size, radius, weights, centre, temporary + y * size);
+    convolve_row(width, radius, weights, centre, temporary + y * width);
   }
-  for (int y = 0; y < n; ++y) {
-    float* out = plane + y * size;
-    std::fill(out, out + size, 0.0F);
+  for (int y = 0; y < height; ++y) {
+    float* out = plane + y * width;
+    std::fill(out, out + width, 0.0F);
     for (int k = -radius; k <= radius; ++k) {
-      add_row(size, weights[k + radius], temporary + reflect(y + k, n) * size, out);
+      add_row(width, weights[k + radius], temporary + reflect(y + k, height) * width, out);
     }
   }
 }
@@ -230,9 +233,9 @@ void blur(const Augment& p, const AugmentParameters& crop, const AugmentWork& wo
   for (int k = -radius; k <= radius; ++k) {
     work.row[k + radius] = static_cast<float>(gaussian(k, crop.blur_sigma) / sum);
   }
-  // The resize's weights are done with; a padded row is at most 3 sizes long, and they hold at least 12.
+  // The resize's weights are done with; a padded row is at most 3 widths long, and they hold at least 6.
   for (int c = 0; c < 3; ++c) {
-    blur_plane(p.size, radius, work.row, work.weights_y, work.temporary, work.planes + c * p.size * p.size);
+    blur_plane(p, radius, work.row, work.weights_y, work.temporary, work.planes + c * p.out_pixels());
   }
 }
 
@@ -254,7 +257,7 @@ NAGARE_SIMD void store_normalised(Planes x, const float* mean, const float* inve
 template <class In, class Out>
 void augment_crop(const Augment& p, const AugmentParameters& crop, const In* image, const AugmentWork& work,
                   Out* out) {
-  const std::int64_t pixels = p.size * p.size;
+  const std::int64_t pixels = p.out_pixels();
   const Planes planes{pixels, work.planes, work.planes + pixels, work.planes + 2 * pixels};
   fill_planes(p, crop, image, work);
   if (crop.clip) clip_all(3 * pixels, work.planes);
@@ -279,7 +282,7 @@ void augment(const Augment& p, const In* images, const AugmentParameters* crops,
         carve_work(p, static_cast<char*>(scratch) + static_cast<std::size_t>(slot) * bytes);
     for (std::int64_t i = slot * p.crops / slots; i < (slot + 1) * p.crops / slots; ++i) {
       augment_crop(p, crops[i], images + crops[i].image * p.height * p.width * 3, work,
-                   out + i * p.size * p.size * 3);
+                   out + i * p.out_pixels() * 3);
     }
   });
 }

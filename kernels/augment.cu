@@ -16,15 +16,14 @@ __device__ float to_unit(std::uint8_t x) { return static_cast<float>(x) * (1.0F 
 __device__ float to_unit(float x) { return x; }
 
 __device__ void fill_tap_tables(const Augment& p, const AugmentParameters& crop, const AugmentWork& work) {
-  const auto size = static_cast<int>(p.size);
+  const ResizeAxis y{crop.height, static_cast<int>(p.out_height), crop.interpolation, crop.antialias};
+  const ResizeAxis x{crop.width, static_cast<int>(p.out_width), crop.interpolation, crop.antialias};
   const std::int64_t taps = augment_taps(p);
-  for (int i = static_cast<int>(threadIdx.x); i < 2 * size; i += kBlock) {
-    if (i < size) {
-      const ResizeAxis axis{crop.height, size, crop.interpolation, crop.antialias};
-      work.taps_y[i] = fill_taps(axis, i, work.weights_y + i * taps);
+  for (int i = static_cast<int>(threadIdx.x); i < y.out + x.out; i += kBlock) {
+    if (i < y.out) {
+      work.taps_y[i] = fill_taps(y, i, work.weights_y + i * taps);
     } else {
-      const ResizeAxis axis{crop.width, size, crop.interpolation, crop.antialias};
-      work.taps_x[i - size] = fill_taps(axis, i - size, work.weights_x + (i - size) * taps);
+      work.taps_x[i - y.out] = fill_taps(x, i - y.out, work.weights_x + (i - y.out) * taps);
     }
   }
 }
@@ -115,7 +114,10 @@ __device__ void jitter(const AugmentParameters& crop, const Planes& planes) {
   }
 }
 
-__device__ void blur(const AugmentParameters& crop, int size, const AugmentWork& work, const Planes& planes) {
+__device__ void blur(const Augment& p, const AugmentParameters& crop, const AugmentWork& work,
+                     const Planes& planes) {
+  const auto height = static_cast<int>(p.out_height);
+  const auto width = static_cast<int>(p.out_width);
   const int radius = crop.blur_kernel / 2;
   double sum = 0;
   for (int k = -radius; k <= radius; ++k) sum += gaussian(k, crop.blur_sigma);
@@ -126,17 +128,17 @@ __device__ void blur(const AugmentParameters& crop, int size, const AugmentWork&
   for (int c = 0; c < 3; ++c) {
     float* plane = planes.values + c * planes.n;
     for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
-      const float* row = plane + i / size * size;
+      const float* row = plane + i / width * width;
       float value = 0.0F;
       for (int k = -radius; k <= radius; ++k)
-        value += work.row[k + radius] * row[reflect(i % size + k, size)];
+        value += work.row[k + radius] * row[reflect(i % width + k, width)];
       work.temporary[i] = value;
     }
     __syncthreads();
     for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
       float value = 0.0F;
       for (int k = -radius; k <= radius; ++k) {
-        value += work.row[k + radius] * work.temporary[reflect(i / size + k, size) * size + i % size];
+        value += work.row[k + radius] * work.temporary[reflect(i / width + k, height) * width + i % width];
       }
       plane[i] = value;
     }
@@ -147,13 +149,13 @@ __device__ void blur(const AugmentParameters& crop, int size, const AugmentWork&
 template <class In, class Out>
 __device__ void augment_crop(const Augment& p, const AugmentParameters& crop, const In* image,
                              const AugmentWork& work, Out* out) {
-  const auto size = static_cast<int>(p.size);
-  const Planes planes{size * size, work.planes};
+  const auto width = static_cast<int>(p.out_width);
+  const Planes planes{static_cast<int>(p.out_pixels()), work.planes};
   fill_tap_tables(p, crop, work);
   __syncthreads();
   for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
-    const int x = crop.flip ? size - 1 - i % size : i % size;
-    const Rgb pixel = resized_pixel(p, crop, image, work, i / size, x);
+    const int x = crop.flip ? width - 1 - i % width : i % width;
+    const Rgb pixel = resized_pixel(p, crop, image, work, i / width, x);
     planes.set(i, crop.clip ? Rgb{clip_unit(pixel.r), clip_unit(pixel.g), clip_unit(pixel.b)} : pixel);
   }
   jitter(crop, planes);
@@ -163,7 +165,7 @@ __device__ void augment_crop(const Augment& p, const AugmentParameters& crop, co
       return Rgb{grey, grey, grey};
     });
   }
-  if (crop.blur_kernel != 0) blur(crop, size, work, planes);
+  if (crop.blur_kernel != 0) blur(p, crop, work, planes);
   const float threshold = crop.solarise_threshold;
   for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
     const Rgb x = planes.get(i);
@@ -182,7 +184,7 @@ __global__ void augment_crops(Augment p, std::int64_t slot_bytes, bool in_shared
   const AugmentWork work = carve_work(p, slot);
   for (std::int64_t i = blockIdx.x; i < p.crops; i += gridDim.x) {
     const AugmentParameters crop = crops[i];
-    augment_crop(p, crop, images + crop.image * p.height * p.width * 3, work, out + i * p.size * p.size * 3);
+    augment_crop(p, crop, images + crop.image * p.height * p.width * 3, work, out + i * p.out_pixels() * 3);
     __syncthreads();  // the next crop overwrites what this one still reads
   }
 }

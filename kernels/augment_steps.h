@@ -1,9 +1,9 @@
 #pragma once
-// The steps of the augmentation on one RGB pixel in [0, 1], shared by both twins. Formulas: torchvision's, on
-// floats.
+// The steps of the augmentation on one RGB pixel in [0, 1], shared by both twins. Formulas: torchvision's, on floats.
 //
 //   grey        0.2989 r + 0.587 g + 0.114 b
-//   brightness  clip(f x)           contrast  clip(f x + (1 - f) m), m the mean grey of the image
+//   brightness  clip(f x)
+//   contrast    clip(f x + (1 - f) m), m the mean grey of the image
 //   saturation  clip(f x + (1 - f) grey)
 //   hue         RGB -> HSV, h = (h + shift) mod 1, HSV -> RGB; the order of ties in the maximum is r, g, b
 //   solarise    x >= threshold ? 1 - x : x

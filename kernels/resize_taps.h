@@ -1,15 +1,14 @@
 #pragma once
-// Which input pixels, with which weights, make output pixel i of a 1-D resize (align_corners = False). Both
-// the resize and the augmentation kernels are products of two of these, one per axis.
+// Which input pixels, with which weights, make output pixel i of a 1-D resize (align_corners = False). Both the
+// resize and the augmentation kernels are products of two of these, one per axis.
 //
 //   scale = in / out,  K the filter, S its radius: bilinear K(t) = 1 - |t|, S = 1; bicubic Keys' cubic, S = 2
 //   antialias       centre = scale (i + 1/2), f = max(scale, 1); taps from int(centre - S f + 1/2) to
-//                   int(centre + S f + 1/2), cut at the edges; weight K((tap + 1/2 - centre) / f), normalised
-//                   to sum 1; Keys with a = -1/2. This is Pillow, and PyTorch with antialias = True
-//   no antialias    source = scale (i + 1/2) - 1/2 (bilinear: not below 0); 2 or 4 taps around it, whatever
-//   the scale;
-//                   indices are clamped at the edges; Keys with a = -3/4. This is PyTorch with antialias =
-//                   False
+//                   int(centre + S f + 1/2), cut at the edges; weight K((tap + 1/2 - centre) / f), normalised to
+//                   sum 1; Keys with a = -1/2. This is Pillow, and PyTorch with antialias = True
+//   no antialias    source = scale (i + 1/2) - 1/2 (bilinear: not below 0); 2 or 4 taps around it, whatever the
+//                   scale; indices are clamped at the edges; Keys with a = -3/4. This is PyTorch with
+//                   antialias = False
 //
 // limits    1 <= in, out < 2^24
 // accuracy  weights are computed in double and rounded once to f32

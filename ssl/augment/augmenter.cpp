@@ -51,7 +51,8 @@ Tensor augment(const Tensor& images, const std::vector<AugmentParameters>& crops
                            .height = images.shape()[1],
                            .width = images.shape()[2],
                            .crops = count,
-                           .size = size,
+                           .out_height = size,
+                           .out_width = size,
                            .slots = slots_for(device, count)};
   p.check();
   const Tensor table = upload(crops, device);

@@ -1,13 +1,12 @@
 #pragma once
-// Turns images into a method's views, and into what the evaluation looks at: on the images' device, in one
-// kernel.
+// Turns images into a method's views, and into what the evaluation looks at: on the images' device, in one kernel.
 //
 //   Augmenter augmenter(seed);
 //   Views views = augmenter.apply(batch, method.view_plan(), step, DType::bf16);
 //
-// Every view is a function of (seed, step, image id, view) alone: the same bits for any number of threads,
-// any batch the image is in, and the same parameters on every device. An id that is twice in a batch gets the
-// same views twice. Nothing here is recorded by the tape.
+// Every view is a function of (seed, step, image id, view) alone: the same bits for any number of threads and any
+// batch the image is in, and the same parameters on every device. An id that is twice in a batch gets the same
+// views twice. Nothing here is recorded by the tape.
 #include <cstdint>
 #include <span>
 

@@ -1,12 +1,11 @@
 #pragma once
 // Draws the parameters of one view from its recipe: always on the host, so every device gets the same bits.
 //
-//   crop     up to 10 tries: area = H W U(scale), w / h = exp(U(ln ratio)); w, h rounded half to even; taken
-//   when it
-//            fits, with a uniform position. Then the fallback: the largest centred box whose ratio is in
-//            range
+//   crop     up to 10 tries: area = H W U(scale), w / h = exp(U(ln ratio)); w, h rounded half to even; taken when
+//            it fits, with a uniform position. Then the fallback: the largest centred box whose ratio is in range
 //   jitter   with its probability: the four factors and a uniform order; a strength of 0 leaves its part out
 //   others   one draw per step, plus sigma for the blur
+//
 // The draws of all steps but the crop are made whether they are used or not, so that changing one probability
 // leaves every other step of every view as it was.
 //

@@ -1,9 +1,10 @@
 #pragma once
 // What augmentation a method wants: how many views of each image, and the distribution of each step.
 //
-// Steps run in this order (torchvision's): crop and resize, flip, colour jitter (its four parts in random
-// order), grayscale, blur, solarise, normalise. A probability of 0 switches a step off. source
-// PyTorch/torchvision transforms; pipelines of the methods: ssl-methods literature, each in its method's page
+// Steps run in this order (torchvision's): crop and resize, flip, colour jitter (its four parts in random order),
+// grayscale, blur, solarise, normalise. A probability of 0 switches a step off.
+//
+// source  PyTorch/torchvision transforms; the methods' pipelines: recipes.h
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -21,8 +22,8 @@ struct ViewRecipe {
   float crop_scale_max = 1.0F;
   float crop_ratio_min = 3.0F / 4.0F;  // crop width / height
   float crop_ratio_max = 4.0F / 3.0F;
-  std::int64_t crop_padding =
-      0;  // > 0: instead, a size x size box of the image with this many zeros around it
+  // > 0: instead of the above, a size x size box of the image with this many zeros around it.
+  std::int64_t crop_padding = 0;
   Interpolation interpolation = Interpolation::bilinear;
   bool antialias = true;  // as Pillow does; torchvision's tensor path may not
   float flip_probability = 0.5F;

@@ -34,12 +34,12 @@ std::vector<std::uint8_t> random_bytes(std::int64_t n, std::uint32_t seed) {
   return bytes;
 }
 
-Image crop_and_resize(const Image& image, const AugmentParameters& crop, int size) {
-  const kernels::ResizeAxis rows{crop.height, size, crop.interpolation, crop.antialias};
-  const kernels::ResizeAxis columns{crop.width, size, crop.interpolation, crop.antialias};
-  Image out(size, size);
-  for (int y = 0; y < size; ++y) {
-    for (int x = 0; x < size; ++x) {
+Image crop_and_resize(const Image& image, const AugmentParameters& crop, int height, int width) {
+  const kernels::ResizeAxis rows{crop.height, height, crop.interpolation, crop.antialias};
+  const kernels::ResizeAxis columns{crop.width, width, crop.interpolation, crop.antialias};
+  Image out(height, width);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
       for (int v = 0; v < crop.height; ++v) {
         for (int u = 0; u < crop.width; ++u) {
           const int row = crop.top + v;
@@ -120,23 +120,23 @@ Image blurred(const Image& x, const AugmentParameters& crop) {
 }
 
 // The contract's list of steps in double.
-Image definition(const Image& image, const AugmentParameters& crop, int size) {
-  Image x = crop_and_resize(image, crop, size);
+Image definition(const Image& image, const AugmentParameters& crop, int height, int width) {
+  Image x = crop_and_resize(image, crop, height, width);
   if (crop.clip) {
     for (double& v : x.values) v = std::clamp(v, 0.0, 1.0);
   }
   if (crop.flip) {
-    for (int y = 0; y < size; ++y) {
-      for (int u = 0; u < size / 2; ++u) {
-        for (int c = 0; c < 3; ++c) std::swap(x.at(y, u, c), x.at(y, size - 1 - u, c));
+    for (int y = 0; y < height; ++y) {
+      for (int u = 0; u < width / 2; ++u) {
+        for (int c = 0; c < 3; ++c) std::swap(x.at(y, u, c), x.at(y, width - 1 - u, c));
       }
     }
   }
   for (const ColourStep step : crop.order) colour_step(x, crop, step);
   if (crop.grayscale) {
-    for (int i = 0; i < size * size; ++i) {
-      const double g = grey(x, i / size, i % size);
-      for (int c = 0; c < 3; ++c) x.at(i / size, i % size, c) = g;
+    for (int i = 0; i < height * width; ++i) {
+      const double g = grey(x, i / width, i % width);
+      for (int c = 0; c < 3; ++c) x.at(i / width, i % width, c) = g;
     }
   }
   if (crop.blur_kernel != 0) x = blurred(x, crop);
@@ -185,7 +185,7 @@ std::vector<AugmentParameters> varied_crops(const Augment& p, int count) {
     crop.saturation = random.uniform(0.2F, 1.8F);
     crop.hue = random.uniform(-0.5F, 0.5F);
     crop.grayscale = random.below(4) == 0;
-    const std::int32_t taps = 1 + 2 * up_to(std::min<std::int64_t>(p.size, 6));
+    const std::int32_t taps = 1 + 2 * up_to(std::min<std::int64_t>({p.out_height, p.out_width, 6}));
     crop.blur_kernel = random.below(2) == 0 ? taps : 0;
     crop.blur_sigma = random.uniform(0.1F, 2.0F);
     for (int c = 0; c < 3; ++c) crop.mean[c] = random.uniform();
@@ -194,22 +194,29 @@ std::vector<AugmentParameters> varied_crops(const Augment& p, int count) {
   return crops;
 }
 
-using Case = std::tuple<Device, std::tuple<int, int>, int>;
+using Case = std::tuple<Device, std::tuple<int, int>, std::tuple<int, int>>;
 struct AugmentTest : testing::TestWithParam<Case> {
   Device device = std::get<0>(GetParam());
   int height = std::get<0>(std::get<1>(GetParam()));
   int width = std::get<1>(std::get<1>(GetParam()));
-  int size = std::get<2>(GetParam());
-  Augment p{.images = 3, .height = height, .width = width, .crops = 0, .size = size, .slots = 4};
+  int out_height = std::get<0>(std::get<2>(GetParam()));
+  int out_width = std::get<1>(std::get<2>(GetParam()));
+  Augment p{.images = 3,
+            .height = height,
+            .width = width,
+            .crops = 0,
+            .out_height = out_height,
+            .out_width = out_width};
   std::vector<std::uint8_t> bytes = random_bytes(3 * height * width * 3, 1);
   Tensor images = Tensor::from(bytes, {3, height, width, 3}, device);
 };
 
 TEST_P(AugmentTest, MatchesTheDefinition) {
   const std::vector<AugmentParameters> crops = varied_crops(p, 24);
-  const std::vector<float> got = test::augment(images, crops, size).to_vector<float>();
+  const std::vector<float> got = test::augment(images, crops, {out_height, out_width}).to_vector<float>();
   for (std::size_t i = 0; i < crops.size(); ++i) {
-    const Image want = definition(image_of(bytes, crops[i].image, height, width), crops[i], size);
+    const Image want =
+        definition(image_of(bytes, crops[i].image, height, width), crops[i], out_height, out_width);
     expect_near(got, i * want.values.size(), want,
                 1e-4);  // 1e-5, divided by std >= 0.25, and hue's conditioning
     if (HasFatalFailure()) FAIL() << "crop " << i;
@@ -221,7 +228,9 @@ INSTANTIATE_TEST_SUITE_P(Sizes,
                          testing::Combine(testing::ValuesIn(test::devices()),
                                           testing::Values(std::tuple(1, 1), std::tuple(2, 3),
                                                           std::tuple(17, 40), std::tuple(32, 32)),
-                                          testing::Values(1, 2, 7, 32, 33)));
+                                          testing::Values(std::tuple(1, 1), std::tuple(2, 7),
+                                                          std::tuple(7, 3), std::tuple(32, 32),
+                                                          std::tuple(33, 20))));
 
 struct AugmentEdges : testing::TestWithParam<Device> {};
 
@@ -234,7 +243,7 @@ TEST_P(AugmentEdges, DefaultsCopyTheBox) {
     for (const bool antialias : {false, true}) {
       crop.interpolation = interpolation;
       crop.antialias = antialias;
-      const std::vector<float> got = test::augment(images, {crop}, 8).to_vector<float>();
+      const std::vector<float> got = test::augment(images, {crop}, {8, 8}).to_vector<float>();
       for (std::size_t i = 0; i < bytes.size(); ++i) ASSERT_NEAR(got[i], bytes[i] / 255.0F, 1e-7F);
     }
   }
@@ -248,7 +257,7 @@ TEST_P(AugmentEdges, OutsideTheImageIsZero) {
     crop.top = top;
     crop.left = left;
     double sum = 0;
-    for (const float v : test::augment(images, {crop}, 4).to_vector<float>()) sum += v;
+    for (const float v : test::augment(images, {crop}, {4, 4}).to_vector<float>()) sum += v;
     return sum / 3;
   };
   EXPECT_EQ(ones(0, 0), 16);
@@ -263,10 +272,10 @@ TEST_P(AugmentEdges, SolariseInvertsFromTheThresholdOn) {
   const std::vector<float> pixel = {0.25F, 0.5F, 0.75F};
   AugmentParameters crop;
   crop.solarise_threshold = 0.5F;
-  EXPECT_EQ(test::augment(Tensor::from(pixel, {1, 1, 1, 3}, GetParam()), {crop}, 1).to_vector<float>(),
+  EXPECT_EQ(test::augment(Tensor::from(pixel, {1, 1, 1, 3}, GetParam()), {crop}, {1, 1}).to_vector<float>(),
             (std::vector<float>{0.25F, 0.5F, 0.25F}));
   crop.solarise_threshold = 0.0F;
-  EXPECT_EQ(test::augment(Tensor::from(pixel, {1, 1, 1, 3}, GetParam()), {crop}, 1).to_vector<float>(),
+  EXPECT_EQ(test::augment(Tensor::from(pixel, {1, 1, 1, 3}, GetParam()), {crop}, {1, 1}).to_vector<float>(),
             (std::vector<float>{0.75F, 0.5F, 0.25F}));
 }
 
@@ -277,30 +286,30 @@ TEST_P(AugmentEdges, HueLeavesGreyAloneAndTurnsPrimaries) {
   crop.order[2] = ColourStep::hue;
   crop.hue = 1.0F / 3.0F;
   const std::vector<float> got =
-      test::augment(Tensor::from(pixels, {1, 2, 2, 3}, GetParam()), {crop}, 2).to_vector<float>();
+      test::augment(Tensor::from(pixels, {1, 2, 2, 3}, GetParam()), {crop}, {2, 2}).to_vector<float>();
   const std::vector<float> want = {0.4F, 0.4F, 0.4F, 0, 1, 0, 0, 0, 1, 0, 0, 0};
   for (std::size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-6F);
 }
 
 TEST_P(AugmentEdges, Bf16IsTheRoundedF32AndTwiceTheSameBits) {
   const Tensor images = Tensor::from(random_bytes(3 * 9 * 8 * 3, 1), {3, 9, 8, 3}, GetParam());
-  const Augment p{.images = 3, .height = 9, .width = 8, .crops = 0, .size = 11};
+  const Augment p{.images = 3, .height = 9, .width = 8, .crops = 0, .out_height = 11, .out_width = 11};
   const std::vector<AugmentParameters> crops = varied_crops(p, 30);
-  const std::vector<float> once = test::augment(images, crops, 11).to_vector<float>();
-  EXPECT_EQ(test::augment(images, crops, 11).to_vector<float>(), once);
-  const std::vector<float> rounded = test::augment(images, crops, 11, DType::bf16).to_vector<float>();
+  const std::vector<float> once = test::augment(images, crops, {11, 11}).to_vector<float>();
+  EXPECT_EQ(test::augment(images, crops, {11, 11}).to_vector<float>(), once);
+  const std::vector<float> rounded = test::augment(images, crops, {11, 11}, DType::bf16).to_vector<float>();
   for (std::size_t i = 0; i < once.size(); ++i) ASSERT_EQ(static_cast<float>(bf16(once[i])), rounded[i]);
 }
 
 TEST_P(AugmentEdges, ViewsTooLargeForSharedMemoryAgreeWithSmallOnes) {
   // 70 x 70 views of a 4 x 4 image take the CUDA twin's other path; their definition is too slow for every size.
   const std::vector<std::uint8_t> bytes = random_bytes(4 * 4 * 3, 1);
-  const Augment p{.images = 1, .height = 4, .width = 4, .crops = 0, .size = 70};
+  const Augment p{.images = 1, .height = 4, .width = 4, .crops = 0, .out_height = 70, .out_width = 70};
   const std::vector<AugmentParameters> crops = varied_crops(p, 6);
   const std::vector<float> got =
-      test::augment(Tensor::from(bytes, {1, 4, 4, 3}, GetParam()), crops, 70).to_vector<float>();
+      test::augment(Tensor::from(bytes, {1, 4, 4, 3}, GetParam()), crops, {70, 70}).to_vector<float>();
   for (std::size_t i = 0; i < crops.size(); ++i) {
-    expect_near(got, i * 70 * 70 * 3, definition(image_of(bytes, 0, 4, 4), crops[i], 70), 1e-4);
+    expect_near(got, i * 70 * 70 * 3, definition(image_of(bytes, 0, 4, 4), crops[i], 70, 70), 1e-4);
   }
 }
 
@@ -310,11 +319,19 @@ TEST(AugmentErrors, NameWhatIsWrong) {
   const auto refused = [](const auto& action, const char* text) {
     EXPECT_THAT(action, testing::ThrowsMessage<std::invalid_argument>(testing::HasSubstr(text)));
   };
-  const Augment p{.images = 2, .height = 8, .width = 6, .crops = 1, .size = 4};
+  const Augment p{.images = 2, .height = 8, .width = 6, .crops = 1, .out_height = 4, .out_width = 4};
   EXPECT_NO_THROW(p.check());
-  refused([] { Augment{.images = 1, .height = 0, .width = 6, .crops = 1, .size = 4}.check(); }, "of 0 x 6");
-  refused([] { Augment{.images = 1, .height = 1, .width = 6, .crops = 1, .size = 5000}.check(); },
-          "size 5000");
+  refused(
+      [] {
+        Augment{.images = 1, .height = 0, .width = 6, .crops = 1, .out_height = 4, .out_width = 4}.check();
+      },
+      "of 0 x 6");
+  refused(
+      [] {
+        Augment{.images = 1, .height = 1, .width = 6, .crops = 1, .out_height = 5000, .out_width = 5000}
+            .check();
+      },
+      "to 5000 x 5000");
   const auto crop = [&](const auto& change) {
     return [&p, change] {
       AugmentParameters c;

@@ -3,8 +3,6 @@
 // are what rounding after every step gives; the kernel does not round.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 #include "engine/ops/resize.h"
 #include "kernels/augment_steps.h"
 #include "tests/reference/registry.h"
@@ -45,19 +43,20 @@ Inputs inputs_of(const Case& c) {
 }
 
 void check_view(Case& c, const std::string& name, const Inputs& in, const AugmentParameters& crop,
-                std::int64_t size) {
+                test::ViewSize size) {
   for (const Tensor& images : {in.bytes, in.floats}) {
     const Tensor view = test::augment(images, {crop}, size).to(Device::cpu);
     c.check(name, turned<float>(view, false));
   }
 }
 
-void check_single_step(Case& c, AugmentParameters crop) {
+// A box of the whole image.
+void check_step(Case& c, AugmentParameters crop) {
   const Inputs in = inputs_of(c);
-  const std::int64_t size = in.bytes.shape()[1];
-  // Boxes are square for single steps; resized crops and padded crops bring their own.
-  if (crop.height == 1) crop.height = crop.width = static_cast<std::int32_t>(size);
-  check_view(c, "out.f", in, crop, size);
+  const Shape& shape = in.bytes.shape();
+  crop.height = static_cast<std::int32_t>(shape[1]);
+  crop.width = static_cast<std::int32_t>(shape[2]);
+  check_view(c, "out.f", in, crop, {shape[1], shape[2]});
   c.not_exposed("out.u8");
   c.not_exposed("out.pil");
 }
@@ -66,32 +65,20 @@ Interpolation interpolation_of(const Case& c) {
   return c.text("mode") == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
 }
 
-// The kernel makes square views; a file's other shapes go through a square that resizes each axis as the file does.
-void resized_crop_case(Case& c) {
-  const Inputs in = inputs_of(c);
-  const std::int64_t height = c.integer("out_h");
-  const std::int64_t width = c.integer("out_w");
+AugmentParameters box_of(const Case& c) {
   AugmentParameters crop;
   crop.top = static_cast<std::int32_t>(c.integer("top"));
   crop.left = static_cast<std::int32_t>(c.integer("left"));
   crop.height = static_cast<std::int32_t>(c.integer("h"));
   crop.width = static_cast<std::int32_t>(c.integer("w"));
-  crop.interpolation = interpolation_of(c);
   crop.antialias = c.flag("antialias");
-  if (height == width) {
-    check_view(c, "out.f", in, crop, height);
-  } else {
-    const Tensor box = Tensor::empty({1, crop.height, crop.width, 3});
-    const Tensor image = in.floats.to(Device::cpu);
-    for (std::int64_t y = 0; y < crop.height; ++y) {
-      const float* row = image.data<float>() + ((crop.top + y) * image.shape()[2] + crop.left) * 3;
-      std::copy_n(row, crop.width * 3, box.data<float>() + y * crop.width * 3);
-    }
-    const Tensor y = resize(
-        box.to(c.device()),
-        {.height = height, .width = width, .interpolation = crop.interpolation, .antialias = crop.antialias});
-    c.check("out.f", turned<float>(y.to(Device::cpu), false));
-  }
+  return crop;
+}
+
+void resized_crop_case(Case& c) {
+  AugmentParameters crop = box_of(c);
+  crop.interpolation = interpolation_of(c);
+  check_view(c, "out.f", inputs_of(c), crop, {c.integer("out_h"), c.integer("out_w")});
   c.not_exposed("out.u8");
   c.not_exposed("out.pil");
 }
@@ -110,15 +97,18 @@ void resize_case(Case& c) {
 void hflip_case(Case& c) {
   AugmentParameters crop;
   crop.flip = true;
-  check_single_step(c, crop);
+  check_step(c, crop);
 }
 
 void crop_pad_case(Case& c) {
+  const std::int64_t size = c.integer("size");
   AugmentParameters crop;
   crop.top = static_cast<std::int32_t>(c.integer("top") - c.integer("pad"));
   crop.left = static_cast<std::int32_t>(c.integer("left") - c.integer("pad"));
-  crop.height = crop.width = static_cast<std::int32_t>(c.integer("size"));
-  check_single_step(c, crop);
+  crop.height = crop.width = static_cast<std::int32_t>(size);
+  check_view(c, "out.f", inputs_of(c), crop, {size, size});
+  c.not_exposed("out.u8");
+  c.not_exposed("out.pil");
 }
 
 void colour_case(Case& c) {
@@ -134,20 +124,20 @@ void colour_case(Case& c) {
   } else {
     crop.hue = 0.0F;
   }
-  check_single_step(c, crop);
+  check_step(c, crop);
 }
 
 void grayscale_case(Case& c) {
   AugmentParameters crop;
   crop.grayscale = true;
-  check_single_step(c, crop);
+  check_step(c, crop);
 }
 
 void gaussian_blur_case(Case& c) {
   AugmentParameters crop;
   crop.blur_kernel = static_cast<std::int32_t>(c.integer("ksize"));
   crop.blur_sigma = static_cast<float>(c.number("sigma"));
-  check_single_step(c, crop);
+  check_step(c, crop);
   std::vector<double> weights;
   double sum = 0;
   for (int k = 0; k < crop.blur_kernel; ++k) {
@@ -164,7 +154,7 @@ float solarise_threshold(const Case& c) { return static_cast<float>((c.number("t
 void solarize_case(Case& c) {
   AugmentParameters crop;
   crop.solarise_threshold = solarise_threshold(c);
-  check_single_step(c, crop);
+  check_step(c, crop);
 }
 
 void set_normalisation(const Case& c, AugmentParameters& crop) {
@@ -177,7 +167,7 @@ void set_normalisation(const Case& c, AugmentParameters& crop) {
 void normalize_case(Case& c) {
   AugmentParameters crop;
   set_normalisation(c, crop);
-  check_single_step(c, crop);
+  check_step(c, crop);
 }
 
 // The whole pipeline, switched on one step after the other: out.stageK is the view after the first K + 1 steps.
@@ -185,16 +175,12 @@ void pipeline_case(Case& c) {
   const Inputs in = inputs_of(c);
   const std::int64_t size = c.integer("out");
   int stage = 0;
-  AugmentParameters crop;
+  AugmentParameters crop = box_of(c);
   const auto check_stage = [&] {
     const std::string name = "out.stage" + std::to_string(stage++);
-    if (c.has_result(name)) check_view(c, name, in, crop, size);  // the last stage is only there normalised
+    if (c.has_result(name))
+      check_view(c, name, in, crop, {size, size});  // the last stage is only there normalised
   };
-  crop.top = static_cast<std::int32_t>(c.integer("top"));
-  crop.left = static_cast<std::int32_t>(c.integer("left"));
-  crop.height = static_cast<std::int32_t>(c.integer("h"));
-  crop.width = static_cast<std::int32_t>(c.integer("w"));
-  crop.antialias = c.flag("antialias");
   check_stage();
   if (c.flag("flip")) {
     crop.flip = true;
@@ -223,7 +209,7 @@ void pipeline_case(Case& c) {
     check_stage();
   }
   set_normalisation(c, crop);
-  check_view(c, "out.f", in, crop, size);
+  check_view(c, "out.f", in, crop, {size, size});
 }
 
 constexpr Handler kHandlers[] = {
