@@ -13,9 +13,9 @@ struct Handler {
 };
 
 // One table per file NAME_cases.cpp, listed once more in registry.cpp.
+std::span<const Handler> aug_cases();
 std::span<const Handler> eval_cases();
 std::span<const Handler> loss_cases();
-std::span<const Handler> aug_cases();
 std::span<const Handler> model_cases();
 std::span<const Handler> ops_cases();
 std::span<const Handler> optim_cases();
