@@ -30,6 +30,11 @@ ExitCode show(const Options& options, Console& console) {
   const ssl::Dataset data = load_data(options);
   const auto train = histogram(data.train.labels, data.classes());
   const auto test = histogram(data.test.labels, data.classes());
+  Json bad_images = Json::array();
+  for (const ssl::SkippedFile& file : data.skipped) {
+    bad_images.push_back({{"path", file.path}, {"reason", file.reason}});
+    console.warning(fmt::format("{}: {}", file.path, file.reason));
+  }
   if (options.json) {
     Json classes = Json::array();
     for (std::size_t i = 0; i < train.size(); ++i) {
@@ -42,6 +47,7 @@ ExitCode show(const Options& options, Console& console) {
                        {"test", data.test.size()},
                        {"mean", data.mean},
                        {"std", data.std},
+                       {"bad_images", bad_images},
                        {"classes", std::move(classes)}};
     console.result(json.dump(2) + "\n");
     return ExitCode::done;
@@ -66,6 +72,11 @@ ExitCode show(const Options& options, Console& console) {
 ExitCode show_stream(const Options& options, Console& console) {
   const ssl::Dataset data = load_data(options);
   const ssl::Stream stream = ssl::make_stream(data.train.labels, data.classes(), stream_options(options));
+  if (options.dry_run && !options.json) {  // every batch with its images
+    console.result(ssl::stream_to_text(stream, data.class_names));
+    return ExitCode::done;
+  }
+  const std::string digest = fmt::format("{:016x}", ssl::stream_digest(stream));
   std::vector<std::int64_t> batches(static_cast<std::size_t>(stream.tasks));
   std::vector<std::int64_t> images(static_cast<std::size_t>(stream.tasks));
   for (const ssl::StreamBatch& batch : stream.batches) {
@@ -77,8 +88,11 @@ ExitCode show_stream(const Options& options, Console& console) {
     for (std::size_t t = 0; t < batches.size(); ++t) {
       tasks.push_back({{"classes", stream.task_classes[t]}, {"images", images[t]}, {"batches", batches[t]}});
     }
-    const Json json = {
-        {"schema", 1}, {"data", options.data}, {"stream", options.stream}, {"tasks", std::move(tasks)}};
+    const Json json = {{"schema", 1},
+                       {"data", options.data},
+                       {"stream", options.stream},
+                       {"digest", digest},
+                       {"tasks", std::move(tasks)}};
     console.result(json.dump(2) + "\n");
     return ExitCode::done;
   }
@@ -90,7 +104,7 @@ ExitCode show_stream(const Options& options, Console& console) {
     }
     rows.push_back({std::to_string(t + 1), std::to_string(images[t]), std::to_string(batches[t]), names});
   }
-  console.result(table(rows));
+  console.result(table(rows) + "digest " + digest + "\n");
   return ExitCode::done;
 }
 

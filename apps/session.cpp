@@ -46,9 +46,10 @@ ssl::TrainOptions train_options(const Options& options, const Session& session) 
 
 }  // namespace
 
-ssl::Dataset load_data(const Options& options) {
+ssl::Dataset load_data(const Options& options, Device device) {
   return ssl::load_dataset(
-      options.data, {.seed = static_cast<std::uint64_t>(options.seed), .cache_dir = options.cache_dir});
+      options.data,
+      {.seed = static_cast<std::uint64_t>(options.seed), .cache_dir = options.cache_dir, .device = device});
 }
 
 ssl::StreamOptions stream_options(const Options& options) {
@@ -70,7 +71,7 @@ Session make_session(const Settings& settings) {
   session.device_note = std::move(choice.note);
   session.precision = choose_precision(options.precision, session.device);
   session.threads = choose_threads(options.threads);
-  session.dataset = std::make_unique<ssl::Dataset>(load_data(options));
+  session.dataset = std::make_unique<ssl::Dataset>(load_data(options, session.device));
   const ssl::Dataset& data = *session.dataset;
   ssl::Stream stream = ssl::make_stream(data.train.labels, data.classes(), stream_options(options));
 

@@ -68,12 +68,26 @@ Json environment_json(const Session& session) {
           {"pid", getpid()}};
 }
 
+std::string bad_images_jsonl(const ssl::Dataset& data) {
+  std::string lines;
+  for (const ssl::SkippedFile& file : data.skipped) {
+    lines += Json{{"path", file.path}, {"reason", file.reason}}.dump() + "\n";
+  }
+  return lines;
+}
+
 void announce(const Session& session, const Options& options, const io::Path& out, Console& console) {
   if (!session.device_note.empty()) console.note(session.device_note);
   const ssl::Dataset& data = *session.dataset;
   console.note(fmt::format("{}: {} training and {} test images of {} classes, {}x{}", options.data,
                            data.train.size(), data.test.size(), data.classes(), data.image_size(),
                            data.image_size()));
+  for (const std::string& note : data.notes) console.warning(note);
+  if (!data.skipped.empty()) {
+    console.warning(
+        fmt::format("{} bad image files were replaced by neighbours, see bad_images.jsonl; first: {}: {}",
+                    data.skipped.size(), data.skipped[0].path, data.skipped[0].reason));
+  }
   console.note(fmt::format("{} + {} on {}, {} updates, {} {}, {} thread{}, seed {}", options.method,
                            options.strategy, options.model, session.trainer->planned_steps(),
                            to_string(session.device), session.manifest.precision, session.threads,
@@ -168,6 +182,9 @@ ExitCode run_train(const Settings& asked, Console& console) {
   console.set_log([&](std::string_view text) { directory->add_log(text); });
   directory->write(kConfigName, settings.resolved_toml());
   directory->write("env.json", environment_json(session).dump(2) + "\n");
+  if (!session.dataset->skipped.empty()) {
+    directory->write("bad_images.jsonl", bad_images_jsonl(*session.dataset));
+  }
   if (!resume) {
     directory->add_metrics(
         Json{{"schema", 1}, {"run", out.filename().string()}, {"version", kVersion}}.dump());
