@@ -1,0 +1,123 @@
+#include "engine/io/file.h"
+
+#include <gmock/gmock.h>
+
+#include "engine/device/errors.h"
+#include "tests/support/temporary_directory.h"
+
+namespace nagare::io {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+std::size_t count_files(const Path& directory) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(directory), {}));
+}
+
+TEST(FileTest, WhatWasWrittenIsRead) {
+  const test::TemporaryDirectory directory;
+  const Path path = directory.path() / "a.txt";
+  write_file(path, "one\ntwo");
+  EXPECT_EQ(read_text(path), "one\ntwo");
+  EXPECT_EQ(read_file(path).size(), 7U);
+  EXPECT_EQ(map_file(path).bytes().size(), 7U);
+  EXPECT_EQ(map_file(path).bytes()[0], std::byte{'o'});
+  write_file(path, "");
+  EXPECT_EQ(read_text(path), "");
+  EXPECT_EQ(map_file(path).size, 0U);
+}
+
+TEST(FileTest, AMappingOutlivesTheFile) {
+  const test::TemporaryDirectory directory;
+  const MappedFile mapped = map_file(directory.write("a", "content"));
+  std::filesystem::remove(directory.path() / "a");
+  EXPECT_EQ(mapped.bytes()[6], std::byte{'t'});
+}
+
+TEST(FileTest, AnAbandonedWriteLeavesTheOldFileAndNothingElse) {
+  const test::TemporaryDirectory directory;
+  const Path path = directory.write("a", "old");
+  {
+    AtomicFile file(path);
+    file.write("half of the new");
+    EXPECT_EQ(read_text(path), "old");
+  }
+  EXPECT_EQ(read_text(path), "old");
+  EXPECT_EQ(count_files(directory.path()), 1U);
+}
+
+TEST(FileTest, CommitReplacesTheOldFileAndLeavesNothingElse) {
+  const test::TemporaryDirectory directory;
+  const Path path = directory.write("a", "old");
+  AtomicFile file(path);
+  file.write("new ");
+  file.write("text");
+  file.commit();
+  EXPECT_EQ(read_text(path), "new text");
+  EXPECT_EQ(count_files(directory.path()), 1U);
+}
+
+TEST(FileTest, CommitOntoADirectoryFailsAndLeavesNothingBehind) {
+  const test::TemporaryDirectory directory;
+  directory.write("taken/file", "");
+  EXPECT_THAT([&] { write_file(directory.path() / "taken", "x"); },
+              ThrowsMessage<CannotWrite>(AllOf(HasSubstr("taken"), HasSubstr("directory"))));
+  EXPECT_EQ(count_files(directory.path()), 1U);
+}
+
+TEST(FileTest, AppendingAddsAtTheEnd) {
+  const test::TemporaryDirectory directory;
+  const Path path = directory.write("log", "1\n");
+  AppendFile log(path);
+  log.append("2\n");
+  AppendFile(path).append("3\n");
+  log.append("4\n");
+  EXPECT_EQ(read_text(path), "1\n2\n3\n4\n");
+}
+
+TEST(FileTest, AFullDiskIsNamed) {
+  AppendFile full("/dev/full");
+  EXPECT_THAT([&] { full.append("x"); },
+              ThrowsMessage<CannotWrite>(AllOf(HasSubstr("/dev/full"), HasSubstr("No space left"))));
+}
+
+TEST(FileTest, WhereNothingCanBeWrittenTheErrorSaysWhereAndWhy) {
+  const test::TemporaryDirectory directory;
+  const Path inside_a_file = directory.write("plain", "") / "x";
+  const auto names_both = AllOf(HasSubstr(inside_a_file.string()), HasSubstr("Not a directory"));
+  EXPECT_THAT([&] { write_file(inside_a_file, "x"); }, ThrowsMessage<CannotWrite>(names_both));
+  EXPECT_THAT([&] { AppendFile log(inside_a_file); }, ThrowsMessage<CannotWrite>(names_both));
+  EXPECT_THAT([&] { make_directories(inside_a_file); }, ThrowsMessage<CannotWrite>(names_both));
+  EXPECT_THAT([&] { make_directories(directory.path() / "plain"); },
+              ThrowsMessage<CannotWrite>(HasSubstr("Not a directory")));
+  EXPECT_THAT([&] { write_file(directory.path() / "absent" / "x", "x"); },
+              ThrowsMessage<CannotWrite>(HasSubstr("No such file or directory")));
+  EXPECT_THAT([&] { write_file("/proc/nagare-cannot-write-here", "x"); },
+              ThrowsMessage<CannotWrite>(HasSubstr("/proc")));
+}
+
+TEST(FileTest, ReadingNamesTheFileAndTheReason) {
+  const test::TemporaryDirectory directory;
+  const Path absent = directory.path() / "absent";
+  const auto reason = AllOf(HasSubstr(absent.string()), HasSubstr("No such file or directory"));
+  EXPECT_THAT([&] { read_file(absent); }, ThrowsMessage<BadData>(reason));
+  EXPECT_THAT([&] { map_file(absent); }, ThrowsMessage<BadData>(reason));
+  EXPECT_THAT([&] { read_file(directory.path()); }, ThrowsMessage<BadData>(HasSubstr("not a regular file")));
+  EXPECT_THAT([&] { read_file("/dev/zero"); }, ThrowsMessage<BadData>(HasSubstr("not a regular file")));
+  EXPECT_THAT([&] { read_text(directory.write("big", "12345"), 4); },
+              ThrowsMessage<BadData>(HasSubstr("5 bytes, at most 4")));
+}
+
+TEST(FileTest, DirectoriesAreMadeWithTheirParents) {
+  const test::TemporaryDirectory directory;
+  const Path deep = directory.path() / "a" / "b" / "c";
+  EXPECT_FALSE(exists(deep));
+  make_directories(deep);
+  make_directories(deep);
+  EXPECT_TRUE(exists(deep));
+}
+
+}  // namespace
+}  // namespace nagare::io

@@ -1,0 +1,94 @@
+#include "engine/io/state_io.h"
+
+#include <gmock/gmock.h>
+
+#include <numeric>
+
+#include "engine/device/errors.h"
+#include "tests/support/devices.h"
+#include "tests/support/temporary_directory.h"
+
+namespace nagare::io {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+Tensor counting(const Shape& shape, Device device) {
+  std::vector<float> values(static_cast<std::size_t>(shape.numel()));
+  std::iota(values.begin(), values.end(), 0.0F);
+  return Tensor::from(values, shape, device);
+}
+
+struct StateIoTest : testing::TestWithParam<Device> {
+  Device device = GetParam();
+  test::TemporaryDirectory directory;
+  Path path = directory.path() / "state.safetensors";
+};
+
+TEST_P(StateIoTest, ConvolutionsAreOihwOnDiskAndOhwiInMemory) {
+  const Tensor weight = counting({2, 1, 2, 3}, device);  // O, H, W, I
+  nn::StateList saved;
+  saved.add("conv.weight", weight, nn::Role::weight, nn::DiskLayout::conv_oihw);
+  saved.add("steps", Tensor::from<std::int64_t>(std::vector<std::int64_t>{5}, {}), nn::Role::buffer);
+  save_state(path, saved, {{"nagare.step", "5"}});
+
+  const SafetensorsFile file = read_safetensors(path);
+  EXPECT_EQ(file.metadata().at("format"), "pt");
+  EXPECT_EQ(file.metadata().at("nagare.step"), "5");
+  const Tensor on_disk = file.load("conv.weight");
+  EXPECT_EQ(on_disk.shape(), (Shape{2, 3, 1, 2}));
+  EXPECT_THAT(on_disk.to_vector<float>(), ElementsAre(0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11));
+
+  nn::StateList loaded;
+  const Tensor target = Tensor::zeros({2, 1, 2, 3}, {.device = device});
+  const Tensor steps = Tensor::zeros({}, {.dtype = DType::i64});
+  loaded.add("conv.weight", target, nn::Role::weight, nn::DiskLayout::conv_oihw);
+  loaded.add("steps", steps, nn::Role::buffer);
+  load_state(file, loaded);
+  EXPECT_EQ(target.to_vector<float>(), weight.to_vector<float>());
+  EXPECT_EQ(steps.item(), 5);
+}
+
+TEST_P(StateIoTest, APrefixPicksOnePartOfACheckpoint) {
+  write_safetensors(path, {{"online.w", counting({2}, device)}, {"ema.w", Tensor::full({2}, 9.0F)}});
+  nn::StateList state;
+  const Tensor w = Tensor::zeros({2}, {.device = device});
+  state.add("w", w, nn::Role::weight);
+  load_state(read_safetensors(path), state, "online.");
+  EXPECT_THAT(w.to_vector<float>(), ElementsAre(0, 1));
+  EXPECT_THAT([&] { load_state(read_safetensors(path), state); },
+              ThrowsMessage<BadCheckpoint>(AllOf(HasSubstr("missing w"), HasSubstr("unexpected online.w"))));
+}
+
+TEST_P(StateIoTest, EverythingWrongIsToldAtOnceAndNothingIsWritten) {
+  write_safetensors(path, {{"good", counting({2}, Device::cpu)},
+                           {"shape", counting({3}, Device::cpu)},
+                           {"type", Tensor::zeros({2}, {.dtype = DType::f64})},
+                           {"extra", counting({1}, Device::cpu)}});
+  nn::StateList state;
+  const Tensor good = Tensor::full({2}, 7.0F, {.device = device});
+  state.add("good", good, nn::Role::weight);
+  for (const char* name : {"shape", "type", "absent"}) {
+    state.add(name, Tensor::zeros({2}, {.device = device}), nn::Role::weight);
+  }
+  EXPECT_THAT([&] { load_state(read_safetensors(path), state); },
+              ThrowsMessage<BadCheckpoint>(
+                  AllOf(HasSubstr("state.safetensors"), HasSubstr("shape is (3) f32, need (2) f32"),
+                        HasSubstr("type is (2) f64, need (2) f32"), HasSubstr("missing absent"),
+                        HasSubstr("unexpected extra"))));
+  EXPECT_THAT(good.to_vector<float>(), ElementsAre(7, 7));
+}
+
+TEST_P(StateIoTest, TurningTheAxesThereAndBackChangesNothing) {
+  const Tensor w = counting({3, 5, 2, 4}, device);
+  EXPECT_EQ(oihw_to_ohwi(ohwi_to_oihw(w)).to_vector<float>(), w.to_vector<float>());
+  EXPECT_THROW(ohwi_to_oihw(counting({3}, device)), std::invalid_argument);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, StateIoTest, testing::ValuesIn(test::devices()));
+
+}  // namespace
+}  // namespace nagare::io
