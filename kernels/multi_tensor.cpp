@@ -161,24 +161,24 @@ void multi_tensor_sums(const SumWeights& p, std::span<const SumSegment> segments
 }
 
 void multi_tensor_sgd(const SgdStep& p, std::span<const SgdSegment> segments, Stream) {
-  for_each_segment_block(
-      segments, [&](const SgdSegment& s, std::int64_t begin, std::int64_t end, std::int64_t) {
-        SgdStep step = p;
-        SgdBlock block{.n = end - begin, .direction = {1.0F, s.weight_decay}, .take = s.take};
-        if (s.trusted) {
-          const TrustStep scaled = trust_step(p.trust, p.sums + 3 * (&s - segments.data()), s.weight_decay);
-          if (p.trust_scales_rate) {
-            step.rate *= scaled.gradient;
-          } else {
-            block.direction = scaled;
-          }
-        }
-        if (s.momentum == nullptr) {
-          sgd_block_without_momentum(block, step, s.parameter + begin, s.gradient + begin);
-        } else {
-          sgd_block(block, step, s.parameter + begin, s.gradient + begin, s.momentum + begin);
-        }
-      });
+  for_each_segment_block(segments, [&](const SgdSegment& s, std::int64_t begin, std::int64_t end,
+                                       std::int64_t) {
+    SgdStep step = p;
+    SgdBlock block{.n = end - begin, .direction = untrusted_step(p.trust, s.weight_decay), .take = s.take};
+    if (s.trusted) {
+      const TrustStep scaled = trust_step(p.trust, p.sums + 3 * (&s - segments.data()), s.weight_decay);
+      if (p.trust_scales_rate) {
+        step.rate *= scaled.gradient;
+      } else {
+        block.direction = scaled;
+      }
+    }
+    if (s.momentum == nullptr) {
+      sgd_block_without_momentum(block, step, s.parameter + begin, s.gradient + begin);
+    } else {
+      sgd_block(block, step, s.parameter + begin, s.gradient + begin, s.momentum + begin);
+    }
+  });
 }
 
 void multi_tensor_adam(const AdamStep& p, std::span<const AdamSegment> segments, Stream) {

@@ -119,7 +119,7 @@ __global__ void sum_segments(const __grid_constant__ Table<SumSegment> table, co
 __global__ void sgd(SgdStep p, const __grid_constant__ Table<SgdSegment> table) {
   const int index = segment_of_this_block(table);
   const SgdSegment s = table.segment[index];
-  TrustStep direction{1.0F, s.weight_decay};
+  TrustStep direction = untrusted_step(p.trust, s.weight_decay);
   float rate = p.rate;
   if (s.trusted) {
     const TrustStep scaled = trust_step(p.trust, p.sums + 3 * (table.first_segment + index), s.weight_decay);

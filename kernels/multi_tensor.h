@@ -7,7 +7,7 @@
 //
 //   sums      per segment |p|^2, |g|^2 and |a (g + wd p) + b m|^2, to sums[3 i], [3 i + 1], [3 i + 2]
 //   sgd       d = s (g + wd p);  m = mu m + take d;  u = from_gradient d + from_momentum m;  p -= rate u
-//             s = 1, or for a `trusted` segment what trust_step() below makes of its sums (LARS)
+//             s = trust.scale, or for a `trusted` segment what trust_step() below makes of its sums (LARS)
 //   adam      g' = g + wd p (decoupled: p -= rate wd p instead);  m = b1 m + (1 - b1) g';  v = b2 v + (1 -
 //   b2) g'^2;
 //             p -= rate (m / correction1) / (sqrt(v / correction2) + epsilon),  correction = 1 - beta^steps
@@ -70,6 +70,11 @@ NAGARE_HOST_DEVICE inline TrustStep trust_step(const TrustRule& rule, const floa
     if (ratio > 1.0F) ratio = 1.0F;
   }
   return {ratio * rule.scale, ratio * rule.scale * weight_decay};
+}
+
+// What a segment gets that is not `trusted`: ratio 1.
+NAGARE_HOST_DEVICE inline TrustStep untrusted_step(const TrustRule& rule, float weight_decay) {
+  return {rule.scale, rule.scale * weight_decay};
 }
 
 struct SumSegment {

@@ -113,10 +113,10 @@ TEST(FileTest, ReadingNamesTheFileAndTheReason) {
 TEST(FileTest, DirectoriesAreMadeWithTheirParents) {
   const test::TemporaryDirectory directory;
   const Path deep = directory.path() / "a" / "b" / "c";
-  EXPECT_FALSE(exists(deep));
+  EXPECT_FALSE(io::exists(deep));
   make_directories(deep);
   make_directories(deep);
-  EXPECT_TRUE(exists(deep));
+  EXPECT_TRUE(io::exists(deep));
 }
 
 }  // namespace

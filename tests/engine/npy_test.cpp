@@ -44,7 +44,7 @@ TEST(NpyTest, RefusesWhatNumPyHasNoNameFor) {
   EXPECT_THAT([] { write_npy("unused.npy", Tensor::zeros({1}, {.dtype = DType::bf16})); },
               ThrowsMessage<std::invalid_argument>(HasSubstr("bf16")));
   EXPECT_THROW(write_npy("unused.npy", Tensor()), std::invalid_argument);
-  EXPECT_FALSE(exists("unused.npy"));
+  EXPECT_FALSE(io::exists("unused.npy"));
 }
 
 TEST(NpyTest, EveryTruncationIsRefused) {

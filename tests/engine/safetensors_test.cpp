@@ -117,7 +117,7 @@ TEST(SafetensorsTest, WriterRefusesWhatNoReaderCouldTellApart) {
         write_safetensors(path, {{"\xff", t}});
       },
       ThrowsMessage<std::invalid_argument>(HasSubstr("UTF-8")));
-  EXPECT_FALSE(exists(path));
+  EXPECT_FALSE(io::exists(path));
 }
 
 TEST(SafetensorsTest, EveryTruncationAndEveryExtensionIsRefused) {
