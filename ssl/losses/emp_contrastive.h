@@ -34,7 +34,7 @@ struct EmpContrastive {
   float temperature = 0.07F;    // T > 0
   bool detach_mean = false;     // no gradient through the anchor; patch form
   bool normalize_mean = false;  // unit anchors; patch form (the mean form always has them)
-  CodingRate rate;
+  CodingRate rate = {};
 };
 
 // cont alone.

@@ -29,7 +29,7 @@ struct CodingRate {
 struct EmpSsl {
   float similarity_weight = 200.0F;
   float tcr_weight = 1.0F;
-  CodingRate rate;
+  CodingRate rate = {};
 };
 
 // A loss and the parts it is made of; the parts are for the log and carry no history.

@@ -1,0 +1,227 @@
+// Properties of every row of the method table, on a ResNet-18 of width 2 and 8-pixel views.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "engine/autograd/tape.h"
+#include "engine/device/errors.h"
+#include "engine/ops/elementwise.h"
+#include "engine/optim/optimizer.h"
+#include "ssl/methods/table.h"
+#include "tests/support/devices.h"
+#include "tests/support/matrix.h"
+
+namespace nagare::ssl {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+constexpr std::int64_t kSize = 8;
+constexpr std::int64_t kBatch = 4;
+
+OptionValues small(const std::string& name) {
+  if (name == "simsiam") return {{"hidden", "16"}, {"dim", "12"}, {"predictor-hidden", "6"}};
+  if (name == "simclr") return {{"hidden", "16"}, {"dim", "12"}};
+  if (name == "supervised") return {};
+  return {{"hidden", "16"}, {"dim", "12"}, {"patches", "3"}};
+}
+
+std::unique_ptr<Method> make(const std::string& name, std::uint64_t seed = 1, const OptionValues& extra = {},
+                             Device device = Device::cpu) {
+  auto backbone = models::make_backbone("resnet18:width=2,stem=cifar",
+                                        {.image_size = kSize, .seed = seed, .device = device});
+  OptionValues options = small(name);
+  for (const auto& [key, value] : extra) options[key] = value;
+  return make_method(name, {.backbone = std::move(backbone),
+                            .image_size = kSize,
+                            .seed = seed,
+                            .device = device,
+                            .classes = 5,
+                            .options = options});
+}
+
+Views views_for(const Method& method, std::uint32_t seed, DType dtype = DType::f32,
+                Device device = Device::cpu) {
+  const auto count = static_cast<std::int64_t>(method.view_plan().views.size());
+  const test::Matrix pixels = test::normal(count * kBatch, kSize * kSize * 3, seed);
+  const std::vector<float> values(pixels.values().begin(), pixels.values().end());
+  const Tensor images = Tensor::from(values, {count * kBatch, kSize, kSize, 3}, device);
+  return {.images = cast(images, dtype), .views = count, .batch = kBatch};
+}
+
+StepOutput output_of(Method& method, const Views& views) {
+  auto* supervised = dynamic_cast<SupervisedMethod*>(&method);
+  if (supervised == nullptr) return method.loss(views);
+  return supervised->supervised_loss(
+      views, {Tensor::from(std::vector<std::int64_t>{0, 1, 2, 4}, {kBatch}, views.images.device())});
+}
+
+std::vector<nn::StateEntry> state_of(const Method& method) {
+  nn::StateList list;
+  method.list_state(list);
+  return list.entries();
+}
+
+struct MethodTest : testing::TestWithParam<std::string> {};
+
+TEST_P(MethodTest, GradientsReachEveryParameter) {
+  for (const Device device : test::devices()) {
+    const auto method = make(GetParam(), 1, {}, device);
+    const StepOutput output = output_of(*method, views_for(*method, 2, DType::f32, device));
+    tape::backward(output.loss);
+    for (const nn::StateEntry& entry : state_of(*method)) {
+      if (entry.role == nn::Role::buffer) continue;
+      ASSERT_TRUE(entry.tensor.grad().defined()) << entry.name;
+      double largest = 0.0;
+      for (const float g : entry.tensor.grad().to_vector<float>())
+        largest = std::max(largest, std::abs(double{g}));
+      EXPECT_TRUE(std::isfinite(largest)) << entry.name;
+      // A bias before a batch norm is taken out again by it; what is left is rounding.
+      if (entry.role != nn::Role::bias) {
+        EXPECT_GT(largest, 0.0) << entry.name;
+      }
+    }
+  }
+}
+
+TEST_P(MethodTest, EmbeddingIsOneUnitVectorPerImage) {
+  const auto method = make(GetParam());
+  const StepOutput output = output_of(*method, views_for(*method, 3));
+  ASSERT_EQ(output.embedding.shape(), (Shape{kBatch, method->embedding_dim()}));
+  EXPECT_FALSE(output.embedding.requires_grad());
+  const std::vector<float> rows = output.embedding.to_vector<float>();
+  for (std::int64_t i = 0; i < kBatch; ++i) {
+    double squared = 0.0;
+    for (std::int64_t d = 0; d < method->embedding_dim(); ++d) {
+      squared += std::pow(rows[static_cast<std::size_t>(i * method->embedding_dim() + d)], 2);
+    }
+    EXPECT_NEAR(squared, 1.0, 1e-5);
+  }
+  for (const Metric& metric : output.metrics) EXPECT_TRUE(std::isfinite(metric.value)) << metric.name;
+}
+
+TEST_P(MethodTest, TwentyStepsStayFiniteAndFindALowerLoss) {
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    const auto method = make(GetParam());
+    nn::StateList list;
+    method->list_state(list);
+    optim::OptimizerOptions options;
+    options.momentum = 0.9;
+    const auto optimizer = optim::make_optimizer(options, list.parameters());
+    const Views views = views_for(*method, 4, dtype);
+    double first = 0.0;
+    double lowest = 0.0;
+    for (int step = 0; step < 20; ++step) {
+      const StepOutput output = output_of(*method, views);
+      const double loss = output.loss.item();
+      ASSERT_TRUE(std::isfinite(loss)) << "step " << step;
+      if (step == 0) first = lowest = loss;
+      lowest = std::min(lowest, loss);
+      optimizer->clear_gradients();
+      tape::backward(output.loss);
+      optimizer->step(0.003);
+      method->after_step({.step = step, .total_steps = 20});
+    }
+    EXPECT_LT(lowest, first) << to_string(dtype);
+  }
+}
+
+// A checkpoint is list_state(): another method with the same tensors computes the same bits.
+TEST_P(MethodTest, StateIsAllThereIs) {
+  const auto original = make(GetParam(), 1);
+  const auto copy = make(GetParam(), 2);
+  const Views views = views_for(*original, 5);
+  output_of(*original, views);  // moves the running statistics
+  const std::vector<nn::StateEntry> from = state_of(*original);
+  const std::vector<nn::StateEntry> to = state_of(*copy);
+  ASSERT_EQ(from.size(), to.size());
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    ASSERT_EQ(from[i].name, to[i].name);
+    to[i].tensor.copy_from(from[i].tensor);
+  }
+  EXPECT_EQ(output_of(*original, views).loss.item(), output_of(*copy, views).loss.item());
+}
+
+TEST_P(MethodTest, SeedsAndDefaultsAreItsOwn) {
+  const auto first = state_of(*make(GetParam(), 1));
+  const auto same = state_of(*make(GetParam(), 1));
+  const auto other = state_of(*make(GetParam(), 2));
+  std::int64_t different = 0;
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    if (first[i].role != nn::Role::weight) continue;
+    EXPECT_EQ(first[i].tensor.to_vector<float>(), same[i].tensor.to_vector<float>()) << first[i].name;
+    different += first[i].tensor.to_vector<float>() != other[i].tensor.to_vector<float>();
+  }
+  EXPECT_GT(different, 20);
+}
+
+TEST_P(MethodTest, HasAPageThatNamesItsOptions) {
+  // SOURCE/build/bin/nagare-test-ssl
+  const auto program = std::filesystem::read_symlink("/proc/self/exe");
+  const auto page = program.parent_path() / ".." / ".." / "docs" / "methods" / (GetParam() + ".md");
+  std::ifstream file(page);
+  ASSERT_TRUE(file) << page;
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto row = std::ranges::find(method_table(), GetParam(), &MethodRow::name);
+  for (const OptionInfo& option : row->options()) EXPECT_THAT(text, HasSubstr("`" + option.name + "`"));
+}
+
+TEST_P(MethodTest, RefusesViewsItDidNotAskFor) {
+  const auto method = make(GetParam());
+  Views views = views_for(*method, 6);
+  ++views.views;
+  EXPECT_THAT([&] { output_of(*method, views); },
+              ThrowsMessage<std::invalid_argument>(HasSubstr("views of 4")));
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> list;
+  for (const MethodRow& row : method_table()) list.emplace_back(row.name);
+  return list;
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, MethodTest, testing::ValuesIn(names()), [](const auto& info) {
+  std::string name = info.param;
+  std::ranges::replace(name, '-', '_');
+  return name;
+});
+
+TEST(MethodTableTest, IsSortedAndRefusesWhatItDoesNotKnow) {
+  EXPECT_TRUE(std::ranges::is_sorted(names()));
+  EXPECT_THAT([] { make("simclir"); }, ThrowsMessage<BadConfig>(HasSubstr("nearest is \"simclr\"")));
+  EXPECT_THAT(
+      [] {
+        make("simclr", 1, {{"temperture", "1"}});
+      },
+      ThrowsMessage<BadConfig>(HasSubstr("nearest is \"temperature\"")));
+  EXPECT_THAT(
+      [] {
+        make("emp-ssl", 1, {{"patches", "0"}});
+      },
+      ThrowsMessage<BadConfig>(HasSubstr("patches = '0'")));
+  EXPECT_THAT([] { make_method("simclr", {}); },
+              ThrowsMessage<std::invalid_argument>(HasSubstr("no backbone")));
+}
+
+// The contrastive options reach the loss: the formula's denominator has no positive, the published program's does.
+TEST(MethodTableTest, ContrastiveFormsDiffer) {
+  const auto means = make("emp-ssl-contrastive");
+  const auto patches = make("emp-ssl-contrastive", 1, {{"form", "patches"}});
+  const Views views = views_for(*means, 7);
+  EXPECT_NE(output_of(*means, views).loss.item(), output_of(*patches, views).loss.item());
+}
+
+TEST(MethodTableTest, PatchPlanFollowsTheOptions) {
+  const auto method = make("emp-ssl", 1, {{"patch-scale", "0.5"}});
+  ASSERT_EQ(method->view_plan().views.size(), 3U);
+  EXPECT_FLOAT_EQ(method->view_plan().views[0].crop_scale_min, 0.5F);
+  EXPECT_FLOAT_EQ(method->view_plan().views[0].crop_scale_max, 0.5F);
+}
+
+}  // namespace
+}  // namespace nagare::ssl
