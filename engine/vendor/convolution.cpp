@@ -1,5 +1,6 @@
 #include "engine/vendor/convolution.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -111,6 +112,45 @@ std::shared_ptr<void> packed(const Convolution& p, const Case& c, const float* w
   return block;
 }
 
+// The convolution whose forward pass is this one's gradient of the data (stride 1 only): dy in, dx out, the weights
+// turned by half a turn and their channels exchanged.
+Convolution turned(const Convolution& p) {
+  return {.batch = p.batch,
+          .height = p.out_height(),
+          .width = p.out_width(),
+          .in_channels = p.out_channels,
+          .out_channels = p.in_channels,
+          .kernel_height = p.kernel_height,
+          .kernel_width = p.kernel_width,
+          .stride = 1,
+          .padding = p.kernel_height - 1 - p.padding};
+}
+
+// Where turned() is the faster way, by measurement (docs/decisions.md): oneDNN's forward kernels are its newest.
+template <class T>
+bool data_prefers_forward(const Convolution& p) {
+  const bool possible = p.stride == 1 && p.kernel_height == p.kernel_width && p.kernel_height > 1;
+  return possible && onednn::has_amx() && (std::is_same_v<T, bf16> || p.out_width() >= 8);
+}
+
+std::shared_ptr<void> packed_turned(const Convolution& p, const Case& c, const float* w) {
+  const std::int64_t area = p.kernel_height * p.kernel_width;
+  const auto half_turn = allocate(Device::cpu, static_cast<std::size_t>(p.weights()) * sizeof(float));
+  auto* to = static_cast<float*>(half_turn.get());
+  parallel_for(p.out_channels, [&](std::int64_t o) {
+    for (std::int64_t k = 0; k < area; ++k) {
+      std::copy_n(w + (o * area + k) * p.in_channels, p.in_channels,
+                  to + ((o + 1) * area - 1 - k) * p.in_channels);
+    }
+  });
+  // Strides that read (in, out, kernel) from memory ordered (out, kernel, in).
+  const memory::desc exchanged({p.in_channels, p.out_channels, p.kernel_height, p.kernel_width}, type::f32,
+                               {1, area * p.in_channels, p.kernel_width * p.in_channels, p.in_channels});
+  auto block = allocate(Device::cpu, c.layouts.weights.get_size());
+  onednn::reorder(exchanged, to, c.layouts.weights, block.get());
+  return block;
+}
+
 }  // namespace
 
 template <class T>
@@ -130,6 +170,14 @@ template <class T>
 void convolution_backward_data(const Convolution& p, const T* dy, const float* w, T* dx, Stream) {
   p.check();
   if (p.batch == 0) return;
+  if (data_prefers_forward<T>(p)) {
+    const Case& c = find_case<T>(turned(p), Pass::forward);
+    const auto weights = packed_turned(p, c, w);
+    c.primitive.run({{DNNL_ARG_SRC, c.layouts.x, dy},
+                     {DNNL_ARG_WEIGHTS, c.layouts.weights, weights.get()},
+                     {DNNL_ARG_DST, c.layouts.y, dx}});
+    return;
+  }
   const Case& c = find_case<T>(p, Pass::data);
   const auto weights = packed(p, c, w);
   c.primitive.run({{DNNL_ARG_DIFF_DST, c.layouts.y, dy},

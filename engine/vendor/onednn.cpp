@@ -15,6 +15,11 @@ dnnl::stream& stream() {
   return mine;
 }
 
+bool has_amx() {
+  static const bool found = dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
+  return found;
+}
+
 dnnl::primitive_attr user_scratchpad() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);

@@ -24,6 +24,9 @@ const dnnl::engine& engine();
 // Of the calling thread: a primitive's buffers must not be used by two threads at once.
 dnnl::stream& stream();
 
+// True where oneDNN uses the processor's tile matrix unit.
+bool has_amx();
+
 // Scratch space is ours, from the allocator that reuses blocks; by default each primitive would keep its own
 // for ever.
 dnnl::primitive_attr user_scratchpad();

@@ -47,10 +47,9 @@ void unfold(const Convolution& p, std::int64_t images, const bf16* x, bf16* colu
 }  // namespace
 
 bool weights_prefer_product(const Convolution& p) {
-  static const bool amx = dnnl::get_effective_cpu_isa() == dnnl::cpu_isa::avx512_core_amx;
   const bool pointwise = p.kernel_height == 1 && p.kernel_width == 1;
   const bool short_rows = p.out_width() <= 4 || (p.stride > 1 && (p.out_width() <= 8 || pointwise));
-  return amx && short_rows && p.in_channels >= 16 && p.out_channels >= 16;
+  return onednn::has_amx() && short_rows && p.in_channels >= 16 && p.out_channels >= 16;
 }
 
 void unfolded_backward_weights(const Convolution& p, const bf16* x, const bf16* dy, float* dw) {
