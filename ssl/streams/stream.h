@@ -25,7 +25,7 @@ struct StreamOptions {
 
 struct StreamBatch {
   std::int64_t task = 0;
-  std::int64_t position = 0;      // images that arrived before this batch
+  std::int64_t position = 0;           // images that arrived before this batch
   std::vector<std::int64_t> ids = {};  // indices into the training split
 };
 

@@ -62,6 +62,13 @@ TEST(Fractal, AnyNumberOfThreadsAndAnyDeviceGiveTheSameBytes) {
   EXPECT_NE(checksum(load_dataset(spec + ",seed=1", {}).train.images), alone);
 }
 
+// A change here changes every published number of the demo: say so in the changelog.
+TEST(Fractal, BytesAreThoseOfTheFirstRelease) {
+  const Dataset data = load_dataset("fractal:classes=3,per-class=4,test-per-class=2,size=24,seed=7", {});
+  EXPECT_EQ(checksum(data.train.images), 0xdec216a4c6c6bb3fU);
+  EXPECT_EQ(checksum(data.test.images), 0x69a1dfd84b8bad4cU);
+}
+
 TEST(Fractal, MoreImagesLeaveTheOthersAlone) {
   const Dataset few = load_dataset("fractal:classes=2,per-class=2,size=16", {});
   const Dataset many = load_dataset("fractal:classes=3,per-class=5,size=16", {});
