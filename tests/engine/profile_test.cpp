@@ -12,7 +12,8 @@ using nlohmann::json;
 // Spans of a trace: everything but the line that names the process.
 std::vector<json> spans(const std::string& trace) {
   std::vector<json> found;
-  for (const json& event : json::parse(trace)["traceEvents"]) {
+  const json parsed = json::parse(trace);  // named: a range-for does not keep a temporary's owner alive
+  for (const json& event : parsed["traceEvents"]) {
     if (event["ph"] == "X") found.push_back(event);
   }
   return found;
