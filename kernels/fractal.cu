@@ -6,7 +6,8 @@
 namespace nagare::kernels::cuda {
 namespace {
 
-// One block per image, its walkers spread over the threads. Hits are integer additions, so their order does not matter.
+// One block per image, its walkers spread over the threads. Hits are integer additions, so their order does
+// not matter.
 __global__ void draw_fractal(Fractal p, const FractalImage* images, std::uint32_t* scratch,
                              std::uint8_t* pixels) {
   const std::int64_t area = p.size * p.size;

@@ -5,12 +5,12 @@
 //   w = hits / (hits + half)      how much of the figure's colour a pixel shows
 //   pixel = background + w * (low + shade * (high - low) - background),   shade: mean over the pixel's hits
 //
-// A hit's shade is the running mean of the shades of the maps that led to it, so that parts of the figure differ in
-// colour as they differ in address.
+// A hit's shade is the running mean of the shades of the maps that led to it, so that parts of the figure
+// differ in colour as they differ in address.
 //
-// Every image is walked by `walkers` walkers of `steps` hits; walker k of an image draws from Philox(seed, fractal, step,
-// sample, view = k). All arithmetic is integer (coordinates and coefficients are multiples of 2^-20), and hits are only
-// added up, so that twins and any number of threads give the same bytes.
+// Every image is walked by `walkers` walkers of `steps` hits; walker k of an image draws from Philox(seed,
+// fractal, step, sample, view = k). All arithmetic is integer (coordinates and coefficients are multiples of
+// 2^-20), and hits are only added up, so that twins and any number of threads give the same bytes.
 //
 // images   descriptions, `count` of them, in the memory of the twin's device
 // scratch  u32 (count, size, size, 2), overwritten

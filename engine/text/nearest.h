@@ -2,7 +2,8 @@
 // The known name that a mistyped word most likely meant, for error messages.
 //
 // distance  Damerau-Levenshtein in its restricted form (optimal string alignment): insertions, deletions,
-//           substitutions and swaps of neighbours cost 1 each; bytes are compared, letters without regard to case
+//           substitutions and swaps of neighbours cost 1 each; bytes are compared, letters without regard to
+//           case
 // source    Damerau, CACM 1964; Levenshtein, 1966
 #include <cstddef>
 #include <span>

@@ -6,8 +6,8 @@
 namespace nagare {
 namespace {
 
-// Bytes of the well-formed character at the start of `text`, 0 when there is none (overlong forms, surrogates and
-// values above U+10FFFF are not characters).
+// Bytes of the well-formed character at the start of `text`, 0 when there is none (overlong forms, surrogates
+// and values above U+10FFFF are not characters).
 std::size_t character_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const std::uint8_t first = byte(0);

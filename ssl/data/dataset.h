@@ -8,8 +8,8 @@
 
 namespace nagare::ssl {
 
-// Class labels of a split. Held apart from the images: streams order by them, the evaluator scores with them, nothing
-// else gets them.
+// Class labels of a split. Held apart from the images: streams order by them, the evaluator scores with them,
+// nothing else gets them.
 struct Labels {
   std::vector<std::int64_t> classes;  // one per image, in [0, class count)
 };
@@ -48,8 +48,8 @@ struct DataOptions {
   Device device = Device::cpu;  // where fractals are drawn; the images are the same, and arrive on the CPU
 };
 
-// spec    "cifar10:DIR", "cifar100:DIR", "tinyimagenet:DIR", "folder:DIR,size=64", "fractal:classes=10,per-class=500,
-//         size=32,seed=1"; see ssl/data/table.h and `nagare list data`
+// spec    "cifar10:DIR", "cifar100:DIR", "tinyimagenet:DIR", "folder:DIR,size=64",
+//         "fractal:classes=10,per-class=500,size=32,seed=1"; see ssl/data/table.h and `nagare list data`
 // errors  BadConfig for a spec that cannot be read, BadData naming the file and what is wrong with it
 Dataset load_dataset(const std::string& spec, const DataOptions& options);
 

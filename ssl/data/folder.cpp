@@ -99,8 +99,8 @@ void add_files(const fs::path& directory, const ClassList& classes, bool test,
   }
 }
 
-// Sets `fraction` of each class aside for testing, at least one image of it left for training. Always the same ones: the
-// test set must not change with the run's seed.
+// Sets `fraction` of each class aside for testing, at least one image of it left for training. Always the
+// same ones: the test set must not change with the run's seed.
 void hold_out(double fraction, std::vector<ImageFile>& files) {
   std::map<std::int64_t, std::vector<std::int64_t>> by_class;
   for (std::size_t i = 0; i < files.size(); ++i)

@@ -84,7 +84,8 @@ std::int64_t fixed(double value) {
   return static_cast<std::int64_t>(std::llround(value * (1 << kernels::kFractalBits)));
 }
 
-// Plane to pixels: the figure's centre of mass comes near the picture's centre, its mean radius to a share of the size.
+// Plane to pixels: the figure's centre of mass comes near the picture's centre, its mean radius to a share of
+// the size.
 void set_view(kernels::FractalImage& image, const std::vector<Point>& points, double size, Philox& random) {
   const auto n = static_cast<double>(points.size());
   Point centre{0.0, 0.0};

@@ -29,8 +29,8 @@ struct Errors {
   std::longjmp(errors->jump, 1);
 }
 
-// libjpeg only warns where data are missing or damaged and makes pixels up; those warnings end the decoding. Harmless ones,
-// found in many good files, do not.
+// libjpeg only warns where data are missing or damaged and makes pixels up; those warnings end the decoding.
+// Harmless ones, found in many good files, do not.
 void on_message(j_common_ptr info, int level) {
   if (level >= 0) return;
   switch (info->err->msg_code) {
@@ -53,8 +53,8 @@ void on_progress(j_common_ptr info) {
   std::longjmp(errors->jump, 1);
 }
 
-// A decoder that is destroyed whatever happens. The steps return false after an error; none has locals that a longjmp
-// would skip the destructors of.
+// A decoder that is destroyed whatever happens. The steps return false after an error; none has locals that a
+// longjmp would skip the destructors of.
 class Decoder {
  public:
   Decoder() {

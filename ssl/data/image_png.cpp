@@ -34,8 +34,8 @@ void read_bytes(png_structp png, png_bytep to, std::size_t count) {
   source->left = source->left.subspan(count);
 }
 
-// A reader that is destroyed whatever happens. The steps return false after an error; none has locals that a longjmp
-// would skip the destructors of.
+// A reader that is destroyed whatever happens. The steps return false after an error; none has locals that a
+// longjmp would skip the destructors of.
 class Decoder {
  public:
   explicit Decoder(FileBytes file) : source_{.left = file} {

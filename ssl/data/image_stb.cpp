@@ -1,5 +1,5 @@
-// BMP, PNM and TGA. stb_image does not notice that a file ends early, so the bytes that its header promises are counted
-// here first; nothing but these three decoders is compiled.
+// BMP, PNM and TGA. stb_image does not notice that a file ends early, so the bytes that its header promises
+// are counted here first; nothing but these three decoders is compiled.
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_BMP

@@ -11,7 +11,8 @@ struct ChannelStatistics {
   std::vector<float> std;   // sqrt(E[x^2] - E[x]^2); 1 for a constant channel
 };
 
-// images  (N, H, W, 3) u8 on the CPU, N >= 1. Sums are integers, hence exact and the same for any number of threads.
+// images  (N, H, W, 3) u8 on the CPU, N >= 1. Sums are integers, hence exact and the same for any number of
+//         threads.
 ChannelStatistics channel_statistics(const Tensor& images);
 
 }  // namespace nagare::ssl

@@ -1,12 +1,12 @@
 #pragma once
 // The order in which training images arrive: a reproducible list, a pure function of (labels, options).
 //
-//   seq:T  class-incremental: the classes, in `class_order`, are cut into T tasks of equally many; task after task
-//          arrives, each `epochs` times in a row, freshly shuffled for each pass
+//   seq:T  class-incremental: the classes, in `class_order`, are cut into T tasks of equally many; task after
+//          task arrives, each `epochs` times in a row, freshly shuffled for each pass
 //   iid    one task of all classes, shuffled
 //
-// Every image arrives exactly `epochs` times. Shuffles are Philox-keyed by (seed, task, epoch), so a stream with more
-// epochs begins like one with fewer.
+// Every image arrives exactly `epochs` times. Shuffles are Philox-keyed by (seed, task, epoch), so a stream
+// with more epochs begins like one with fewer.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -35,14 +35,16 @@ struct Stream {
   std::vector<StreamBatch> batches;                     // no batch spans two tasks or two epochs
 };
 
-// errors  BadConfig: unknown spec, T that does not divide into the classes, an order that is not a permutation, batch or
-//         epochs below 1; BadData: a task without images
+// errors  BadConfig: unknown spec, T that does not divide into the classes, an order that is not a
+//         permutation, batch or epochs below 1; BadData: a task without images
 Stream make_stream(const Labels& labels, std::int64_t classes, const StreamOptions& options);
 
-// 64 bits that change when any id, its order, or a cut between batches or tasks changes: for logs and results.
+// 64 bits that change when any id, its order, or a cut between batches or tasks changes: for logs and
+// results.
 std::uint64_t stream_digest(const Stream& stream);
 
-// The whole stream as text: totals and digest, a line per task with its classes, a line per batch with its ids.
+// The whole stream as text: totals and digest, a line per task with its classes, a line per batch with its
+// ids.
 std::string stream_to_text(const Stream& stream, const std::vector<std::string>& class_names);
 
 }  // namespace nagare::ssl

@@ -256,7 +256,8 @@ TEST(Corrupt, ThinPicturesAreFine) {
   }
 }
 
-// The definition in double: out(x) = sum tri((i + 0.5 - centre) / support) in(i), rounded between the passes as well.
+// The definition in double: out(x) = sum tri((i + 0.5 - centre) / support) in(i), rounded between the passes
+// as well.
 TEST(FitSquare, IsTheTriangleFilterOfTheMiddle) {
   for (const auto& [width, height] :
        {std::pair{16, 16}, std::pair{50, 31}, std::pair{31, 50}, std::pair{7, 5}}) {

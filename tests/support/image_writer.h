@@ -1,5 +1,6 @@
 #pragma once
-// Small image files for tests, written with the same libraries that read them, and by hand where a file must be odd.
+// Small image files for tests, written with the same libraries that read them, and by hand where a file must
+// be odd.
 #include <cstdint>
 #include <functional>
 #include <string>
