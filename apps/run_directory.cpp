@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <system_error>
 
 #include "apps/exit_code.h"
@@ -108,6 +109,19 @@ void RunDirectory::write_status(const RunStatus& status) const {
 
 void RunDirectory::add_metrics(std::string_view json_line) {
   metrics_->append(std::string(json_line) + "\n");
+}
+
+void RunDirectory::drop_metrics_after(std::int64_t step) {
+  std::string kept;
+  std::istringstream lines(io::read_text(path_ / kMetricsName));
+  for (std::string line; std::getline(lines, line);) {
+    // A kill may have cut the last line.
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_discarded() && json.value("step", std::int64_t{0}) <= step) kept += line + "\n";
+  }
+  metrics_.reset();
+  write(kMetricsName, kept);
+  metrics_ = std::make_unique<io::AppendFile>(path_ / kMetricsName);
 }
 
 void RunDirectory::add_log(std::string_view text) { log_->append(text); }

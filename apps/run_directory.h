@@ -49,6 +49,8 @@ class RunDirectory {
   void write_status(const RunStatus& status) const;
   // One line of metrics.jsonl, the newline not included.
   void add_metrics(std::string_view json_line);
+  // Forgets what metrics.jsonl says of later steps: a resumed run does them again.
+  void drop_metrics_after(std::int64_t step);
   void add_log(std::string_view text);
 
  private:

@@ -136,7 +136,6 @@ ExitCode finish(const Run& run, const ssl::TrainResult& result, Recorder& record
 
 ExitCode train(const Run& run) {
   Recorder recorder(run.session, run.options, run.directory, run.console);
-  catch_stop_signals();
   if (!run.options.profile.empty()) profile::start(run.session.device);
   const ssl::TrainResult result = run.session.trainer->run(recorder);
   if (!run.options.profile.empty()) {
@@ -146,14 +145,16 @@ ExitCode train(const Run& run) {
   return finish(run, result, recorder);
 }
 
-void restore(Session& session, const io::Path& out, Console& console) {
-  const io::Path checkpoint = newest_checkpoint(out);
+void restore(const Run& run) {
+  const io::Path checkpoint = newest_checkpoint(run.directory.path());
   read_manifest(checkpoint);
   nn::StateList state;
-  session.trainer->list_state(state);
+  run.session.trainer->list_state(state);
   load_checkpoint(checkpoint, state);
-  session.trainer->state_restored();
-  console.note(fmt::format("resumed from {} (step {})", checkpoint.string(), session.trainer->steps_done()));
+  run.session.trainer->state_restored();
+  const std::int64_t step = run.session.trainer->steps_done();
+  run.directory.drop_metrics_after(step);
+  run.console.note(fmt::format("resumed from {} (step {})", checkpoint.string(), step));
 }
 
 ExitCode dry_run(const Settings& settings, const Session& session, Console& console) {
@@ -162,60 +163,78 @@ ExitCode dry_run(const Settings& settings, const Session& session, Console& cons
   return ExitCode::done;
 }
 
+// The console's lines go into the run's log for as long as this lives.
+class LogToRun {
+ public:
+  LogToRun(Console& console, RunDirectory& directory) : console_(console) {
+    console.set_log([&directory](std::string_view text) { directory.add_log(text); });
+  }
+  ~LogToRun() { console_.set_log({}); }
+  LogToRun(const LogToRun&) = delete;
+  LogToRun& operator=(const LogToRun&) = delete;
+
+ private:
+  Console& console_;
+};
+
+void begin_files(const Run& run, bool resume) {
+  run.directory.write(kConfigName, run.settings.resolved_toml());
+  run.directory.write("env.json", environment_json(run.session).dump(2) + "\n");
+  if (!run.session.dataset->skipped.empty()) {
+    run.directory.write("bad_images.jsonl", bad_images_jsonl(*run.session.dataset));
+  }
+  if (resume) return;
+  const Json schema = {
+      {"schema", 1}, {"run", run.directory.path().filename().string()}, {"version", kVersion}};
+  run.directory.add_metrics(schema.dump());
+}
+
+// Whatever happens from here on stands in STATUS.json.
+ExitCode train_in_directory(const Run& run, bool resume) {
+  const LogToRun log(run.console, run.directory);
+  const ssl::Trainer& trainer = *run.session.trainer;
+  const auto status = [&](const std::string& state, const Failure& failure) {
+    run.directory.write_status({.state = state,
+                                .step = trainer.steps_done(),
+                                .planned_steps = trainer.planned_steps(),
+                                .reason = failure.message,
+                                .exit_code = static_cast<int>(failure.code)});
+  };
+  try {
+    begin_files(run, resume);
+    status("running", {.code = ExitCode::done, .message = ""});
+    announce(run.session, run.options, run.directory.path(), run.console);
+    if (resume) restore(run);
+    return train(run);
+  } catch (...) {
+    const Failure failure = describe(std::current_exception());
+    run.directory.add_log("error: " + failure.message + "\n");
+    status("failed", failure);
+    throw;
+  }
+}
+
 }  // namespace
 
 ExitCode run_train(const Settings& asked, Console& console) {
-  if (asked.options().resume && asked.options().out.empty()) {
-    throw UsageError("--resume needs --out RUN, the run to go on with");
-  }
   const bool resume = asked.options().resume;
+  if (resume && asked.options().out.empty())
+    throw UsageError("--resume needs --out RUN, the run to go on with");
   const io::Path out = asked.options().out.empty() ? default_out() : asked.options().out;
   RunDirectory::check(out, resume);  // before anything slow, and before anything is written
   std::optional<RunDirectory> directory;
-  if (resume) directory.emplace(out, resume);  // held from the start: nobody else may read it half-way
+  if (resume) directory.emplace(out, resume);  // held from the start: nobody else may change it half-way
   const Settings settings = resume ? resumed_settings(asked, out) : asked;
-  const Options& options = settings.options();
   Session session = make_session(settings);
-  if (options.dry_run) return dry_run(settings, session, console);
-
+  if (settings.options().dry_run) return dry_run(settings, session, console);
   if (!resume) directory.emplace(out, resume);
-  console.set_log([&](std::string_view text) { directory->add_log(text); });
-  directory->write(kConfigName, settings.resolved_toml());
-  directory->write("env.json", environment_json(session).dump(2) + "\n");
-  if (!session.dataset->skipped.empty()) {
-    directory->write("bad_images.jsonl", bad_images_jsonl(*session.dataset));
-  }
-  if (!resume) {
-    directory->add_metrics(
-        Json{{"schema", 1}, {"run", out.filename().string()}, {"version", kVersion}}.dump());
-  }
-  announce(session, options, out, console);
-  if (resume) restore(session, out, console);
-
-  const auto status = [&](const std::string& state, const std::string& reason, ExitCode code) {
-    directory->write_status({.state = state,
-                             .step = session.trainer->steps_done(),
-                             .planned_steps = session.trainer->planned_steps(),
-                             .reason = reason,
-                             .exit_code = static_cast<int>(code)});
-  };
-  ExitCode code = ExitCode::internal;
-  try {
-    status("running", "", ExitCode::done);
-    code = train({.settings = settings,
-                  .options = options,
-                  .session = session,
-                  .directory = *directory,
-                  .console = console});
-  } catch (...) {
-    const Failure failure = describe(std::current_exception());
-    console.set_log({});
-    directory->add_log("error: " + failure.message + "\n");
-    status("failed", failure.message, failure.code);
-    throw;
-  }
-  console.set_log({});
-  return code;
+  catch_stop_signals();
+  return train_in_directory({.settings = settings,
+                             .options = settings.options(),
+                             .session = session,
+                             .directory = *directory,
+                             .console = console},
+                            resume);
 }
 
 }  // namespace nagare::apps

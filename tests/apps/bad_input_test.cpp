@@ -84,17 +84,17 @@ TEST_F(BadInputTest, UnknownNamesSuggestTheNearest) {
   expect_train({"--method.temprature", "1"}, kConfig, "temprature");
   expect({"train", "--device", "cpu", "--out", out(), "--data", "cifar01:x"}, kConfig, "cifar10");
   expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:clases=3"}, kConfig, "classes");
-  expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:classes=4,per-class=4", "--method",
-          "simcrl"},
+  expect({"train", "--device", "cpu", "--out", out(), "--data",
+          "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--method", "simcrl"},
          kConfig, "simclr");
-  expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:classes=4,per-class=4", "--strategy",
-          "minrad"},
+  expect({"train", "--device", "cpu", "--out", out(), "--data",
+          "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--strategy", "minrad"},
          kConfig, "minred");
-  expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:classes=4,per-class=4", "--model",
-          "resnet81"},
+  expect({"train", "--device", "cpu", "--out", out(), "--data",
+          "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--model", "resnet81"},
          kConfig, "resnet18");
-  expect({"train", "--device", "cpu", "--out", out(), "--data", "fractal:classes=4,per-class=4", "--stream",
-          "sec:2"},
+  expect({"train", "--device", "cpu", "--out", out(), "--data",
+          "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--stream", "sec:2"},
          kConfig, "seq");
   expect_train({"--optim", "sdg"}, kConfig, "sgd");
   expect_train({"--schedule", "cosin"}, kConfig, "cosine");
@@ -119,10 +119,14 @@ TEST_F(BadInputTest, AbsurdValues) {
   expect(with({"--threads", "1000000"}), kConfig, "--threads");
   expect(with({"--stream-batch", "0"}), kConfig, "--stream-batch");
   expect(with({"--precision", "fp8"}), kConfig, "fp8");
-  expect(with({"--data", "fractal:classes=4,per-class=4", "--stream", "seq:3"}), kConfig, "seq:3");
-  expect(with({"--data", "fractal:classes=4,per-class=4", "--model", "resnet18:width=0"}), kConfig, "width");
+  expect(with({"--data", "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--stream", "seq:3"}),
+         kConfig, "seq:3");
+  expect(with({"--data", "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--model",
+               "resnet18:width=0"}),
+         kConfig, "width");
   expect(with({"--data", "fractal:size=100000"}), kConfig, "size");
-  expect(with({"--data", "fractal:classes=4,per-class=4", "--class-order", "0,1"}), kConfig, "0,1");
+  expect(with({"--data", "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--class-order", "0,1"}),
+         kConfig, "0,1");
 }
 
 TEST_F(BadInputTest, ContradictoryFlags) {
@@ -148,7 +152,8 @@ TEST_F(BadInputTest, ConfigurationFiles) {
 TEST_F(BadInputTest, OutThatCannotBeWritten) {
   write_all(directory_ / "file", "");
   const std::vector<std::string> start = {
-      "train", "--device", "cpu", "--data", "fractal:classes=4,per-class=4", "--out"};
+      "train", "--device", "cpu", "--data", "fractal:classes=5,per-class=4,test-per-class=2,size=16",
+      "--out"};
   const auto with = [&](const std::string& path) {
     std::vector<std::string> all = start;
     all.push_back(path);

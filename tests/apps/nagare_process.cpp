@@ -118,8 +118,6 @@ std::vector<std::string> tiny_run(const std::string& out, const std::vector<std:
                                         "seq:2",
                                         "--stream-batch",
                                         "10",
-                                        "--method",
-                                        "simsiam",
                                         "--device",
                                         "cpu",
                                         "--precision",
