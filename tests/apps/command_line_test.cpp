@@ -89,6 +89,17 @@ TEST(CommandLineTest, ListsComeFromTheTables) {
   EXPECT_THAT(run_nagare({"list", "methods"}).out, AllOf(HasSubstr("simclr"), HasSubstr("temperature")));
 }
 
+TEST(CommandLineTest, EveryPresetIsAValidConfiguration) {
+  for (const json& preset : json::parse(run_nagare({"list", "presets", "--json"}).out)["presets"]) {
+    const std::string name = preset["name"];
+    const Outcome outcome = run_nagare({"train", "--preset", name, "--data",
+                                        "fractal:classes=5,per-class=20,test-per-class=2,size=16", "--model",
+                                        "resnet18:width=2", "--device", "cpu", "--dry-run"});
+    EXPECT_EQ(outcome.exit_code, 0) << name << ": " << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("preset " + name + ":")) << name;
+  }
+}
+
 TEST(CommandLineTest, InfoTellsTheMachine) {
   const json info = json::parse(run_nagare({"info", "--json", "--device", "cpu"}).out);
   EXPECT_EQ(info["device"], "cpu");
