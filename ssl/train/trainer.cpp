@@ -119,44 +119,47 @@ StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {
   const std::int64_t start = io::monotonic_nanoseconds();
   auto* counters = position_.data<std::int64_t>();
   const Progress progress{.step = counters[kSteps], .total_steps = planned_steps()};
-  const double learning_rate = optim::learning_rate(options_.schedule, progress.step);
-
   std::optional<profile::Range> phase(std::in_place, "replay");
   const Batch batch = strategy_->compose(arriving, progress);
-  phase.emplace("augment");
+  phase.reset();
+
+  StepReport report{.progress = {.step = progress.step + 1, .total_steps = progress.total_steps},
+                    .task = entry.task,
+                    .tasks = stream_.tasks,
+                    .position = entry.position + arriving.images.shape()[0],
+                    .learning_rate = optim::learning_rate(options_.schedule, progress.step)};
+  if (batch.images.defined()) train_on(batch, progress, report);  // else the strategy is still collecting
+  ++counters[kSteps];
+  ++counters[kStepsOnBatch];
+  report.seconds = io::seconds_since(start);
+  return report;
+}
+
+// One update; fills in what the report says of it.
+void Trainer::train_on(const Batch& batch, const Progress& progress, StepReport& report) {
+  std::optional<profile::Range> phase(std::in_place, "augment");
   const Views views = augmenter_.apply(batch, method_->view_plan(), progress.step, options_.precision);
   phase.emplace("forward");
   const StepOutput output = method_loss(views, batch);
   const Tensor penalty = strategy_->penalty();
   const Tensor total = penalty.defined() ? add(output.loss, penalty) : output.loss;
-  const double loss = total.item();
-  if (!std::isfinite(loss)) {
-    throw Diverged("the loss is " + std::to_string(loss) + " at step " + std::to_string(progress.step) +
+  report.trained_images = batch.images.shape()[0];
+  report.metrics = output.metrics;
+  report.loss = total.item();
+  if (!std::isfinite(report.loss)) {
+    throw Diverged("the loss is " + std::to_string(report.loss) + " at step " +
+                   std::to_string(progress.step) +
                    ": lower the learning rate, or look at the data of this batch (stream position " +
-                   std::to_string(entry.position) + ")");
+                   std::to_string(batch.position) + ")");
   }
   phase.emplace("backward");
   optimizer_->clear_gradients();
   tape::backward(total);
   phase.emplace("optimiser");
-  optimizer_->step(learning_rate);
+  optimizer_->step(report.learning_rate);
   method_->after_step(progress);
   phase.emplace("buffer");
   strategy_->after_step(batch, output, progress);
-  phase.reset();
-  ++counters[kSteps];
-  ++counters[kStepsOnBatch];
-
-  StepReport report{.progress = {.step = counters[kSteps], .total_steps = progress.total_steps},
-                    .task = entry.task,
-                    .tasks = stream_.tasks,
-                    .position = entry.position + arriving.images.shape()[0],
-                    .trained_images = batch.images.shape()[0],
-                    .loss = loss,
-                    .learning_rate = learning_rate,
-                    .metrics = output.metrics,
-                    .seconds = io::seconds_since(start)};
-  return report;
 }
 
 // Labels are looked up for a supervised method alone; every other kind has no parameter to receive them.

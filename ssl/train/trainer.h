@@ -40,7 +40,7 @@ struct StepReport {
   std::int64_t trained_images = 0;  // images in this update, replayed ones included
   double loss = 0.0;
   double learning_rate = 0.0;
-  std::vector<Metric> metrics;
+  std::vector<Metric> metrics = {};
   double seconds = 0.0;  // of this update
 };
 
@@ -91,6 +91,7 @@ class Trainer {
  private:
   Batch read_batch(const StreamBatch& entry) const;
   StepReport update(const StreamBatch& entry, const Batch& arriving);
+  void train_on(const Batch& batch, const Progress& progress, StepReport& report);
   StepOutput method_loss(const Views& views, const Batch& batch);
   Evaluation evaluate();
   void record(std::int64_t row, const Evaluation& evaluation) const;

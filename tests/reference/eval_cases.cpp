@@ -1,6 +1,8 @@
 // Cases of the eval/ group.
 #include "ssl/eval/knn.h"
 #include "ssl/eval/metrics.h"
+#include "ssl/eval/probe.h"
+#include "ssl/eval/representation.h"
 #include "tests/reference/registry.h"
 
 namespace nagare::reference {
@@ -51,9 +53,59 @@ void continual_metrics_case(Case& c) {
   c.check("out.forgetting_per_task", vector_of(summary.forgetting_per_task));
 }
 
+void align_uniform_metric_case(Case& c) {
+  c.check("out.align", scalar(ssl::alignment(c.input("x"), c.input("y"), c.number("alpha"))));
+  c.check("out.uniform", scalar(ssl::uniformity(c.input("x"), c.number("t"))));
+}
+
+void cka_linear_case(Case& c) { c.check("out.cka", scalar(ssl::linear_cka(c.input("x"), c.input("y")))); }
+
+void collapse_stats_case(Case& c) {
+  const ssl::Collapse stats = ssl::collapse(c.input("z"));
+  c.check("out.std", scalar(stats.std));
+  c.check("out.mean_norm", scalar(stats.mean_norm));
+}
+
+void rankme_case(Case& c) {
+  const ssl::EffectiveRank result = ssl::effective_rank(c.input("z"));
+  c.check("out.sigma", vector_of(result.singular_values));
+  c.check("out.rankme", scalar(result.rank));
+}
+
+ssl::LabelledFeatures train_split(const Case& c) {
+  return {.features = c.input("train"),
+          .labels = c.input("train_labels").to_vector<std::int64_t>(),
+          .classes = c.integer("classes")};
+}
+
+void ncm_case(Case& c) {
+  const ssl::ProbeResult result = ssl::nearest_mean(train_split(c), c.input("test"));
+  c.check("out.sim", vector_of(result.scores.values));
+  c.check("out.pred", vector_of(result.predictions));
+  c.check("out.acc",
+          scalar(ssl::accuracy(result.predictions, c.input("test_labels").to_vector<std::int64_t>())));
+}
+
+void ridge_probe_case(Case& c) {
+  const ssl::RidgeProbe probe = ssl::fit_ridge(train_split(c), c.number("lambda"));
+  const ssl::ProbeResult result = ssl::apply(probe, c.input("test"));
+  c.check("out.W", vector_of(probe.weight.values));
+  c.check("out.b", vector_of(probe.bias));
+  c.check("out.logits", vector_of(result.scores.values));
+  c.check("out.pred", vector_of(result.predictions));
+  c.check("out.acc",
+          scalar(ssl::accuracy(result.predictions, c.input("test_labels").to_vector<std::int64_t>())));
+}
+
 constexpr Handler kHandlers[] = {
+    {"align_uniform_metric", align_uniform_metric_case},
+    {"cka_linear", cka_linear_case},
+    {"collapse_stats", collapse_stats_case},
     {"continual_metrics", continual_metrics_case},
     {"knn", knn_case},
+    {"ncm", ncm_case},
+    {"rankme", rankme_case},
+    {"ridge_probe", ridge_probe_case},
 };
 
 }  // namespace

@@ -1,0 +1,94 @@
+#include "engine/vendor/dense.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+extern "C" {
+void dposv_(const char* uplo, const int* n, const int* nrhs, double* a, const int* lda, double* b,
+            const int* ldb, int* info);
+void dgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* lda,
+             double* s, double* u, const int* ldu, double* vt, const int* ldvt, double* work,
+             const int* lwork, int* info);
+void dgemm_(const char* transa, const char* transb, const int* m, const int* n, const int* k,
+            const double* alpha, const double* a, const int* lda, const double* b, const int* ldb,
+            const double* beta, double* c, const int* ldc);
+}
+
+namespace nagare::vendor {
+namespace {
+
+void check(const char* who, const DenseMatrix& m, bool good) {
+  if (good && m.rows >= 1 && m.columns >= 1 && m.rows < (1LL << 31) && m.columns < (1LL << 31) &&
+      static_cast<std::int64_t>(m.values.size()) == m.rows * m.columns) {
+    return;
+  }
+  throw std::invalid_argument(std::string(who) + ": matrix (" + std::to_string(m.rows) + ", " +
+                              std::to_string(m.columns) + ") of " + std::to_string(m.values.size()) +
+                              " values does not fit");
+}
+
+DenseMatrix transposed(const DenseMatrix& m) {
+  DenseMatrix t{m.columns, m.rows, std::vector<double>(m.values.size())};
+  for (std::int64_t r = 0; r < m.rows; ++r) {
+    for (std::int64_t c = 0; c < m.columns; ++c) t(c, r) = m(r, c);
+  }
+  return t;
+}
+
+}  // namespace
+
+DenseMatrix solve_positive_definite(DenseMatrix a, const DenseMatrix& b) {
+  check("solve_positive_definite", a, a.rows == a.columns);
+  check("solve_positive_definite", b, b.rows == a.rows);
+  const int n = static_cast<int>(a.rows);
+  const int m = static_cast<int>(b.columns);
+  DenseMatrix x = transposed(b);  // LAPACK reads columns; a symmetric matrix is its own transpose
+  int info = 0;
+  dposv_("L", &n, &m, a.values.data(), &n, x.values.data(), &n, &info);
+  if (info != 0) {
+    throw std::runtime_error("solve_positive_definite: the matrix of order " + std::to_string(n) +
+                             " is not positive definite");
+  }
+  return transposed(x);
+}
+
+std::vector<double> singular_values(DenseMatrix a) {
+  check("singular_values", a, true);
+  const int m =
+      static_cast<int>(a.columns);  // as LAPACK sees it: the transpose, with the same singular values
+  const int n = static_cast<int>(a.rows);
+  std::vector<double> values(static_cast<std::size_t>(std::min(m, n)));
+  const int one = 1;
+  int info = 0;
+  int size = -1;
+  double best = 0.0;
+  double none = 0.0;
+  dgesvd_("N", "N", &m, &n, a.values.data(), &m, values.data(), &none, &one, &none, &one, &best, &size,
+          &info);
+  size = static_cast<int>(best);
+  std::vector<double> work(static_cast<std::size_t>(std::max(size, 1)));
+  dgesvd_("N", "N", &m, &n, a.values.data(), &m, values.data(), &none, &one, &none, &one, work.data(), &size,
+          &info);
+  if (info != 0) {
+    throw std::runtime_error("singular_values: no convergence for a (" + std::to_string(n) + ", " +
+                             std::to_string(m) + ") matrix; are its values finite?");
+  }
+  return values;
+}
+
+// Row-major A^T B is, read by columns, B'^ A'^T of the transposes: C' (q, p) = B' (q, n) A'^T (n, p).
+DenseMatrix transposed_product(const DenseMatrix& a, const DenseMatrix& b) {
+  check("transposed_product", a, a.rows == b.rows);
+  check("transposed_product", b, true);
+  const int p = static_cast<int>(a.columns);
+  const int q = static_cast<int>(b.columns);
+  const int n = static_cast<int>(a.rows);
+  DenseMatrix c{a.columns, b.columns, std::vector<double>(static_cast<std::size_t>(a.columns * b.columns))};
+  const double one = 1.0;
+  const double zero = 0.0;
+  dgemm_("N", "T", &q, &p, &n, &one, b.values.data(), &q, a.values.data(), &p, &zero, c.values.data(), &q);
+  return c;
+}
+
+}  // namespace nagare::vendor
