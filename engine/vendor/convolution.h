@@ -10,7 +10,7 @@
 // rounded to T inside bias        f32 (out_channels) or nullptr; its gradient is the sum of dy over all axes
 // but the last aliasing    none accuracy    products of T summed in f32; the same bits from run to run for a
 // given number of threads (the libraries
-//             split the sum of backward_weights by thread)
+//             split the sum of backward_weights by thread); on CUDA, dw of bf16 operands is rounded to bf16 once
 // cost        2 * batch * out_height * out_width * out_channels * kernel area * in_channels FLOP each
 // errors      std::invalid_argument naming the sizes, before anything is written; batch = 0 does nothing, but
 //             backward_weights then writes zeros

@@ -1,4 +1,6 @@
-// The CUDA twin of convolution: cuDNN. bf16 tensors get channels in multiples of 8, which is what its engines want.
+// The CUDA twin of convolution: cuDNN. bf16 tensors get channels in multiples of 8, which is what its engines want. The
+// gradient of the weights comes in the type of x, so from bf16 operands it is rounded to bf16 once: cuDNN 9.19 has no
+// deterministic engine that writes it in f32.
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -113,21 +115,6 @@ const cudnn::Plan& plan_for(const Problem& problem) {
   return *found.plan;
 }
 
-// cuDNN writes the gradient of the weights in the type of Dw.
-template <class T, class Dw>
-void run_backward_weights(const cudnn::Plan& plan, const Convolution& p, const Convolution& q, const T* x,
-                          const T* dy, float* dw, Stream stream) {
-  const PaddedInput<T> in(x, pixels_in(p), p.in_channels, q.in_channels, stream);
-  const PaddedInput<T> grad(dy, pixels_out(p), p.out_channels, q.out_channels, stream);
-  if (std::is_same_v<Dw, float> && p.weights() == q.weights() && aligned(dw)) {
-    plan.run({.x = in.data(), .w = dw, .y = grad.data()}, stream);
-    return;
-  }
-  const Scratch<Dw> full(q.weights());
-  plan.run({.x = in.data(), .w = full.data(), .y = grad.data()}, stream);
-  fit_matrix(fit_weights(q, p), full.data(), dw, stream);
-}
-
 }  // namespace
 
 template <class T>
@@ -135,7 +122,7 @@ void convolution(const Convolution& p, const T* x, const float* w, const float* 
   p.check();
   if (p.batch == 0) return;
   const Convolution q = padded<T>(p);
-  const cudnn::Plan& plan = plan_for({Pass::forward, q, kTypeOf<T>, kTypeOf<T>});
+  const cudnn::Plan& plan = plan_for({Pass::forward, q, kTypeOf<T>});
   const PaddedInput<T> in(x, pixels_in(p), p.in_channels, q.in_channels, stream);
   const PaddedWeights<T> weights(p, q, w, stream);
   const PaddedOutput<T> out(y, pixels_out(p), p.out_channels, q.out_channels);
@@ -151,7 +138,7 @@ void convolution_backward_data(const Convolution& p, const T* dy, const float* w
   p.check();
   if (p.batch == 0) return;
   const Convolution q = padded<T>(p);
-  const cudnn::Plan& plan = plan_for({Pass::backward_data, q, kTypeOf<T>, kTypeOf<T>});
+  const cudnn::Plan& plan = plan_for({Pass::backward_data, q, kTypeOf<T>});
   const PaddedInput<T> grad(dy, pixels_out(p), p.out_channels, q.out_channels, stream);
   const PaddedWeights<T> weights(p, q, w, stream);
   const PaddedOutput<T> out(dx, pixels_in(p), p.in_channels, q.in_channels);
@@ -167,14 +154,16 @@ void convolution_backward_weights(const Convolution& p, const T* x, const T* dy,
     return;
   }
   const Convolution q = padded<T>(p);
-  // An f32 gradient is wanted; where no engine writes one from bf16 operands, its bf16 rounding is what there is.
-  const cudnn::Found& exact = cudnn::find_plan({Pass::backward_weights, q, kTypeOf<T>, CUDNN_DATA_FLOAT});
-  if (exact.plan) {
-    run_backward_weights<T, float>(*exact.plan, p, q, x, dy, dw, stream);
-  } else {
-    const cudnn::Plan& rounded = plan_for({Pass::backward_weights, q, kTypeOf<T>, kTypeOf<T>});
-    run_backward_weights<T, T>(rounded, p, q, x, dy, dw, stream);
+  const cudnn::Plan& plan = plan_for({Pass::backward_weights, q, kTypeOf<T>});
+  const PaddedInput<T> in(x, pixels_in(p), p.in_channels, q.in_channels, stream);
+  const PaddedInput<T> grad(dy, pixels_out(p), p.out_channels, q.out_channels, stream);
+  if (std::is_same_v<T, float> && p == q && aligned(dw)) {
+    plan.run({.x = in.data(), .w = dw, .y = grad.data()}, stream);
+    return;
   }
+  const Scratch<T> full(q.weights());
+  plan.run({.x = in.data(), .w = full.data(), .y = grad.data()}, stream);
+  fit_matrix(fit_weights(q, p), full.data(), dw, stream);
 }
 
 #define NAGARE_INSTANTIATE(T)                                                                      \

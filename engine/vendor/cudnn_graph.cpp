@@ -140,14 +140,14 @@ struct Graph {
   Descriptor x, w, y, window, operation, graph;
 };
 
-Graph operation_graph(const Problem& problem) {
+Graph operation_graph(const Problem& problem, const Descriptor* device) {
   const Convolution& p = problem.sizes;
   const Names& names = names_of(problem.pass);
   const float one = 1.0F;
   const float zero = 0.0F;
   Graph result{
       .x = tensor(kX, problem.type, {p.batch, p.in_channels, p.height, p.width}),
-      .w = tensor(kW, problem.weights_type, {p.out_channels, p.in_channels, p.kernel_height, p.kernel_width}),
+      .w = tensor(kW, problem.type, {p.out_channels, p.in_channels, p.kernel_height, p.kernel_width}),
       .y = tensor(kY, problem.type, {p.batch, p.out_channels, p.out_height(), p.out_width()}),
       .window = geometry(p),
       .operation = Descriptor(names.operation),
@@ -161,17 +161,21 @@ Graph operation_graph(const Problem& problem) {
   operation.set(names.beta, CUDNN_TYPE_FLOAT, 1, &zero);
   operation.finalise("convolution operation");
 
-  const cudnnHandle_t used = handle();
-  result.graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &used);
+  if (device == nullptr) {
+    const cudnnHandle_t used = handle();
+    result.graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1, &used);
+  }
   result.graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
   result.graph.finalise("operation graph");
   return result;
 }
 
-std::vector<Descriptor> engine_configs(const Descriptor& graph, cudnnBackendHeurMode_t mode) {
+std::vector<Descriptor> engine_configs(const Descriptor& graph, cudnnBackendHeurMode_t mode,
+                                       const Descriptor* device) {
   Descriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
+  if (device != nullptr) heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *device);
   if (!heuristics.try_finalise()) return {};  // this mode knows nothing about the problem
   std::int64_t count = 0;
   const auto get = [&](std::int64_t wanted, void* into) {
@@ -241,15 +245,27 @@ void Descriptor::set(cudnnBackendAttributeName_t name, const Descriptor& value) 
 void Descriptor::finalise(const char* what) { check(functions().finalize(get()), what); }
 bool Descriptor::try_finalise() { return functions().finalize(get()) == CUDNN_STATUS_SUCCESS; }
 
-Plan::Plan(const Problem& problem)
+Descriptor describe_device(const std::string& json) {
+  Descriptor device(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+  device.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+             static_cast<std::int64_t>(json.size() + 1), json.c_str());
+  device.finalise("device description");
+  return device;
+}
+
+Plan::Plan(const Problem& problem, const Descriptor* device)
     : config_(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR), plan_(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR) {
-  const Graph graph = operation_graph(problem);
+  const Graph graph = operation_graph(problem, device);
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_FALLBACK}) {
-    for (Descriptor& config : engine_configs(graph.graph, mode)) {
+    for (Descriptor& config : engine_configs(graph.graph, mode, device)) {
       if (!acceptable(config, problem)) continue;
       Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      const cudnnHandle_t used = handle();
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &used);
+      if (device != nullptr) {
+        plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *device);
+      } else {
+        const cudnnHandle_t used = handle();
+        plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &used);
+      }
       plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config);
       if (!plan.try_finalise()) continue;
       std::int64_t bytes = 0;

@@ -16,13 +16,11 @@ namespace nagare::vendor::cudnn {
 
 enum class Pass : std::uint8_t { forward, backward_data, backward_weights };
 
-// One convolution as cuDNN sees it: x, w and y are NHWC, OHWI and NHWC in memory, sums are f32.
-// x and dx share a type, y and dy too.
+// One convolution as cuDNN sees it: x, w and y are NHWC, OHWI and NHWC in memory and of one type, sums are f32.
 struct Problem {
   Pass pass = Pass::forward;
   Convolution sizes;
-  cudnnDataType_t type = CUDNN_DATA_FLOAT;          // of x, y and, in the first two passes, w
-  cudnnDataType_t weights_type = CUDNN_DATA_FLOAT;  // of w or dw
+  cudnnDataType_t type = CUDNN_DATA_FLOAT;
 
   auto operator<=>(const Problem&) const = default;
 };
@@ -57,13 +55,18 @@ class Descriptor {
   std::unique_ptr<void, Destroy> handle_;
 };
 
+// A GPU that is not there, described as cuDNN's JSON of device properties: plans can be made for it, not run.
+Descriptor describe_device(const std::string& json);
+
 class Plan {
  public:
   // Asks cuDNN's heuristics (mode A, then B, then the fallback list) and takes the first engine that is deterministic,
   // computes in the precision asked for (no TF32 for f32, no Winograd) and needs at most 512 MiB of workspace.
   // Throws std::runtime_error naming the problem when there is none.
-  explicit Plan(const Problem& problem);
+  // For the selected GPU, or for the described one.
+  explicit Plan(const Problem& problem, const Descriptor* described_device = nullptr);
   void run(const Operands& operands, Stream stream) const;
+  std::int64_t workspace_bytes() const { return workspace_bytes_; }
 
  private:
   Descriptor config_;

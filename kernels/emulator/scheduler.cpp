@@ -1,6 +1,7 @@
 #include "kernels/emulator/scheduler.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -24,7 +25,6 @@ constexpr unsigned kLanes = 32;
 constexpr std::size_t kSharedLimit = 227 * 1024;  // of one block on sm_90
 constexpr std::size_t kRedZone =
     kAddressSanitizer ? 0 : 64;  // bytes behind a shared array that must stay as they are
-constexpr std::byte kRedZoneByte{0xA5};
 
 std::atomic<std::uint64_t> global_seed{0};
 
@@ -62,19 +62,24 @@ class SharedArray {
     if (posix_memalign(&memory, 128, bytes + kRedZone) != 0) throw std::bad_alloc();
     memory_.reset(static_cast<std::byte*>(memory));
     std::memset(memory, 0xFF, bytes);
-    std::fill_n(memory_.get() + bytes, kRedZone, kRedZoneByte);
+    std::memcpy(memory_.get() + bytes, red_zone().data(), kRedZone);
   }
 
   const void* site() const { return site_; }
   const char* name() const { return name_; }
   std::size_t bytes() const { return bytes_; }
   void* data() const { return memory_.get(); }
-  bool intact() const {
-    const std::byte* end = memory_.get() + bytes_;
-    return std::all_of(end, end + kRedZone, [](std::byte b) { return b == kRedZoneByte; });
-  }
+  bool intact() const { return std::memcmp(memory_.get() + bytes_, red_zone().data(), kRedZone) == 0; }
 
  private:
+  static const std::array<std::byte, kRedZone>& red_zone() {
+    static const auto bytes = [] {
+      std::array<std::byte, kRedZone> made{};
+      made.fill(std::byte{0xA5});
+      return made;
+    }();
+    return bytes;
+  }
   struct Free {
     void operator()(std::byte* memory) const { std::free(memory); }
   };
@@ -96,6 +101,12 @@ struct Thread {
   LaneInput input{};
   WarpResolve resolve = nullptr;
   std::uint64_t result = 0;
+};
+
+// Lanes as bits.
+struct WarpState {
+  std::uint32_t alive = 0;    // exist and have not ended
+  std::uint32_t waiting = 0;  // stand at a warp operation
 };
 
 // Runs one block after the other; there is one per CPU thread.
@@ -122,7 +133,7 @@ class Worker {
   void resume(unsigned t);
   void wait();
   void end_thread();
-  bool complete_warp();
+  bool complete_warp(unsigned leader);
   void check_shared();
   void abandon();
   std::string waiting(unsigned t) const;
@@ -136,6 +147,7 @@ class Worker {
   void (*body_)(const void*) = nullptr;
   const void* context_ = nullptr;
   std::vector<Thread> threads_;
+  std::vector<WarpState> warps_;
   std::vector<unsigned> order_;
   std::vector<SharedArray> shared_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
@@ -175,6 +187,8 @@ void Worker::run_block(const Launch& launch, unsigned block, void (*body)(const 
   blockDim = launch.block;
   gridDim = launch.grid;
   threads_.assign(std::size_t{launch.block.x} * launch.block.y * launch.block.z, Thread{});
+  warps_.assign((threads_.size() + kLanes - 1) / kLanes, WarpState{.alive = 0xffffffffU});
+  if (threads_.size() % kLanes != 0) warps_.back().alive = (1U << threads_.size() % kLanes) - 1;
   error_ = nullptr;
   ended_ = at_barrier_ = 0;
   barrier_true_ = 0;
@@ -276,7 +290,11 @@ void Worker::end_thread() {
   if (at_barrier_ > 0) fault("ended, while " + waiting(first_in(State::at_barrier)));
   ++ended_;
   threads_[running_].state = State::ended;
-  complete_warp();  // the lanes that wait for this one may now be complete
+  WarpState& warp = warps_[running_ / kLanes];
+  warp.alive &= ~(1U << running_ % kLanes);
+  for (unsigned lane = 0; lane < kLanes; ++lane) {  // who waited for this one may now go on
+    if ((warp.waiting >> lane & 1U) != 0) complete_warp(lane);
+  }
 }
 
 int Worker::barrier(const char* operation, bool predicate, const std::source_location& where) {
@@ -319,47 +337,38 @@ std::uint64_t Worker::warp(const char* operation, std::uint32_t mask, LaneInput 
     fault(waiting(running_) + " as lane " + std::to_string(lane) + ", which its own mask leaves out");
   }
   self.state = State::at_warp;
-  if (!complete_warp()) {
-    wait();
-  }
+  warps_[running_ / kLanes].waiting |= 1U << lane;
+  if (!complete_warp(lane)) wait();
   return self.result;
 }
 
-// Ends every warp operation of the running thread's warp that has all its lanes; true when the running
-// thread's own was among them.
-bool Worker::complete_warp() {
+// Ends the operation that lane `leader` of the running thread's warp waits for, if all lanes of its mask wait for it.
+bool Worker::complete_warp(unsigned leader) {
   const unsigned first = running_ / kLanes * kLanes;
-  const unsigned lanes = std::min<unsigned>(kLanes, static_cast<unsigned>(threads_.size()) - first);
-  const auto waits = [&](unsigned lane) { return threads_[first + lane].state == State::at_warp; };
-  for (unsigned leader = 0; leader < lanes; ++leader) {
-    if (!waits(leader)) continue;
-    const Thread& wanted = threads_[first + leader];
-    std::uint32_t present = 0;
-    bool complete = true;
-    LaneInput in[kLanes] = {};
-    for (unsigned lane = 0; lane < lanes && complete; ++lane) {
-      const Thread& thread = threads_[first + lane];
-      if ((wanted.mask >> lane & 1U) == 0 || thread.state == State::ended) continue;
-      complete = waits(lane) && thread.resolve == wanted.resolve && thread.mask == wanted.mask;
-      present |= 1U << lane;
-      in[lane] = thread.input;
-    }
-    if (!complete) continue;
-    std::uint64_t out[kLanes] = {};
-    for (unsigned lane = 0; lane < lanes; ++lane) {
-      const int source = in[lane].source;
-      if ((present >> lane & 1U) != 0 && source >= 0 && (present >> source & 1U) == 0) {
-        fault(waiting(first + lane) + " and reads lane " + std::to_string(source) + ", which takes no part");
-      }
-    }
-    wanted.resolve(present, in, out);
-    for (unsigned lane = 0; lane < lanes; ++lane) {
-      if ((present >> lane & 1U) == 0) continue;
-      threads_[first + lane].result = out[lane];
-      threads_[first + lane].state = State::ready;
+  WarpState& warp = warps_[running_ / kLanes];
+  const Thread& wanted = threads_[first + leader];
+  const std::uint32_t lanes = wanted.mask & warp.alive;
+  if ((lanes & ~warp.waiting) != 0) return false;
+  LaneInput in[kLanes] = {};
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    if ((lanes >> lane & 1U) == 0) continue;
+    const Thread& thread = threads_[first + lane];
+    if (thread.resolve != wanted.resolve || thread.mask != wanted.mask) return false;
+    in[lane] = thread.input;
+    if (in[lane].source >= 0 && (lanes >> in[lane].source & 1U) == 0) {
+      fault(waiting(first + lane) + " and reads lane " + std::to_string(in[lane].source) +
+            ", which takes no part");
     }
   }
-  return threads_[running_].state == State::ready;
+  std::uint64_t out[kLanes] = {};
+  wanted.resolve(lanes, in, out);
+  for (unsigned lane = 0; lane < kLanes; ++lane) {
+    if ((lanes >> lane & 1U) == 0) continue;
+    threads_[first + lane].result = out[lane];
+    threads_[first + lane].state = State::ready;
+  }
+  warp.waiting &= ~lanes;
+  return true;
 }
 
 void* Worker::shared(const void* site, const char* name, std::size_t bytes) {
