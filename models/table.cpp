@@ -15,13 +15,14 @@ namespace {
 using Values = std::map<std::string, std::string>;
 using Factory = std::unique_ptr<Backbone> (*)(const std::string& spec, const Values&, const BackboneOptions&);
 
+constexpr std::int64_t kMaxWidth = 1024;
+
 std::int64_t parse_width(const std::string& spec, const std::string& text) {
-  constexpr std::int64_t kMax = 1024;
   std::int64_t width = 0;
   const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), width);
-  if (error != std::errc{} || stopped != text.data() + text.size() || width < 1 || width > kMax) {
+  if (error != std::errc{} || stopped != text.data() + text.size() || width < 1 || width > kMaxWidth) {
     throw BadConfig("model '" + spec + "': width '" + text + "', need an integer from 1 to " +
-                    std::to_string(kMax));
+                    std::to_string(kMaxWidth));
   }
   return width;
 }

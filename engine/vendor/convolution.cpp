@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "engine/vendor/onednn.h"
 #include "engine/vendor/unfolded_weights.h"
@@ -66,8 +66,8 @@ memory::desc plain_weights(const Convolution& p) { return {Geometry(p).weights, 
 memory::desc bias_desc(const Convolution& p) { return {{p.out_channels}, type::f32, tag::a}; }
 
 template <class PrimitiveDesc>
-Case prepare(const PrimitiveDesc& desc, Layouts layouts) {
-  return {Prepared(desc), std::move(layouts)};
+Case prepare(const PrimitiveDesc& desc, const Layouts& layouts) {
+  return {Prepared(desc), layouts};
 }
 
 template <class T>
@@ -76,25 +76,25 @@ Case make_case(const Convolution& p, Pass pass) {
   const memory::desc x(g.x, onednn::kTypeOf<T>, tag::nhwc);
   const memory::desc y(g.y, onednn::kTypeOf<T>, tag::nhwc);
   const memory::desc w(g.weights, onednn::kTypeOf<T>, tag::any);
-  constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+  constexpr auto direct = dnnl::algorithm::convolution_direct;
   const auto attributes = onednn::user_scratchpad();
   const auto forward_desc = [&] {
     return pass == Pass::forward_bias
-               ? dnnl::convolution_forward::desc(dnnl::prop_kind::forward_training, kDirect, x, w,
+               ? dnnl::convolution_forward::desc(dnnl::prop_kind::forward_training, direct, x, w,
                                                  bias_desc(p), y, g.stride, g.before, g.after)
-               : dnnl::convolution_forward::desc(dnnl::prop_kind::forward_training, kDirect, x, w, y,
-                                                 g.stride, g.before, g.after);
+               : dnnl::convolution_forward::desc(dnnl::prop_kind::forward_training, direct, x, w, y, g.stride,
+                                                 g.before, g.after);
   };
   const dnnl::convolution_forward::primitive_desc forward(forward_desc(), attributes, engine());
   if (pass == Pass::data) {
-    const dnnl::convolution_backward_data::primitive_desc desc(
-        {kDirect, x, w, y, g.stride, g.before, g.after}, attributes, engine(), forward);
+    const dnnl::convolution_backward_data::primitive_desc desc({direct, x, w, y, g.stride, g.before, g.after},
+                                                               attributes, engine(), forward);
     return prepare(desc, {x, y, desc.weights_desc()});
   }
   if (pass == Pass::weights) {
     const memory::desc dw(g.weights, type::f32, tag::any);  // f32 also for bf16: what the optimiser wants
     const dnnl::convolution_backward_weights::primitive_desc desc(
-        {kDirect, x, dw, y, g.stride, g.before, g.after}, attributes, engine(), forward);
+        {direct, x, dw, y, g.stride, g.before, g.after}, attributes, engine(), forward);
     return prepare(desc, {x, y, desc.diff_weights_desc()});
   }
   return prepare(forward, {x, y, forward.weights_desc()});
@@ -197,12 +197,12 @@ void convolution_backward_weights(const Convolution& p, const T* x, const T* dy,
   }
   const Case& c = find_case<T>(p, Pass::weights);
   const memory::desc plain = plain_weights(p);
-  const bool direct = c.layouts.weights == plain;
-  const auto block = direct ? nullptr : allocate(Device::cpu, c.layouts.weights.get_size());
+  const bool same = c.layouts.weights == plain;
+  const auto block = same ? nullptr : allocate(Device::cpu, c.layouts.weights.get_size());
   c.primitive.run({{DNNL_ARG_SRC, c.layouts.x, x},
                    {DNNL_ARG_DIFF_DST, c.layouts.y, dy},
-                   {DNNL_ARG_DIFF_WEIGHTS, c.layouts.weights, direct ? dw : block.get()}});
-  if (!direct) onednn::reorder(c.layouts.weights, block.get(), plain, dw);
+                   {DNNL_ARG_DIFF_WEIGHTS, c.layouts.weights, same ? dw : block.get()}});
+  if (!same) onednn::reorder(c.layouts.weights, block.get(), plain, dw);
 }
 
 template void convolution(const Convolution&, const float*, const float*, const float*, float*, Stream);

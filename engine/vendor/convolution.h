@@ -14,6 +14,7 @@
 // cost        2 * batch * out_height * out_width * out_channels * kernel area * in_channels FLOP each
 // errors      std::invalid_argument naming the sizes, before anything is written; batch = 0 does nothing, but
 //             backward_weights then writes zeros
+#include <compare>
 #include <cstdint>
 
 #include "kernels/bf16.h"

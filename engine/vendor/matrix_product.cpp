@@ -45,15 +45,14 @@ memory::desc matrix(std::int64_t batch, std::int64_t rows, std::int64_t cols, me
 
 template <class T, class Out>
 Case make_case(const MatrixProduct& p, bool with_bias) {
-  constexpr auto kType = onednn::kTypeOf<T>;
-  Layouts l{matrix(p.batch, p.rows, p.inner, kType, p.transpose_a),
-            matrix(p.batch, p.inner, p.cols, kType, p.transpose_b),
+  constexpr auto type = onednn::kTypeOf<T>;
+  Layouts l{matrix(p.batch, p.rows, p.inner, type, p.transpose_a),
+            matrix(p.batch, p.inner, p.cols, type, p.transpose_b),
             matrix(p.batch, p.rows, p.cols, onednn::kTypeOf<Out>, false),
             p.batch == 1 ? memory::desc({1, p.cols}, memory::data_type::f32, tag::ab)
                          : memory::desc({1, 1, p.cols}, memory::data_type::f32, tag::abc)};
   const auto desc = with_bias ? dnnl::matmul::desc(l.a, l.b, l.bias, l.c) : dnnl::matmul::desc(l.a, l.b, l.c);
-  return {Prepared(dnnl::matmul::primitive_desc(desc, onednn::user_scratchpad(), onednn::engine())),
-          std::move(l)};
+  return {Prepared(dnnl::matmul::primitive_desc(desc, onednn::user_scratchpad(), onednn::engine())), l};
 }
 
 template <class Out>

@@ -11,6 +11,7 @@
 // accuracy  products of T summed in f32, rounded to Out once; the same bits from run to run
 // special   inner = 0 gives bias or zero; an empty result does nothing
 // errors    std::invalid_argument naming the sizes, before anything is written
+#include <compare>
 #include <cstdint>
 
 #include "kernels/bf16.h"
