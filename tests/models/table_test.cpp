@@ -35,14 +35,14 @@ TEST(BackboneTable, MistakesAreNamedWithTheNearestName) {
     EXPECT_THAT([&] { make_backbone(spec, {}); }, testing::ThrowsMessage<BadConfig>(testing::HasSubstr(text)))
         << spec;
   };
-  refused("resnet81", "unknown model 'resnet81' (nearest: 'resnet18'");
-  refused("", "unknown model ''");
-  refused("resnet18:widht=16", "unknown option 'widht' (nearest: 'width'");
+  refused("resnet81", "unknown model \"resnet81\": nearest is \"resnet18\"");
+  refused("", "unknown model \"\"");
+  refused("resnet18:widht=16", "unknown option \"widht\": nearest is \"width\"");
   refused("resnet18:width=", "width ''");
   refused("resnet18:width=0", "width '0'");
   refused("resnet18:width=16x", "width '16x'");
   refused("resnet18:width=99999999999999999999", "need an integer from 1 to 1024");
-  refused("resnet18:stem=cifra", "unknown stem 'cifra' (nearest: 'cifar'");
+  refused("resnet18:stem=cifra", "unknown stem \"cifra\": nearest is \"cifar\"");
   refused("resnet18:width", "option 'width', need name=value");
   refused("resnet18:width=4,width=8", "given twice");
 }
