@@ -84,15 +84,8 @@ Outcome run_nagare(const std::vector<std::string>& arguments, const Launch& laun
   return outcome;
 }
 
-TemporaryDirectory::TemporaryDirectory() {
-  std::string name = (std::filesystem::temp_directory_path() / "nagare-test-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-  path_ = name;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code error;
-  std::filesystem::remove_all(path_, error);
+std::string operator/(const TemporaryDirectory& directory, const std::string& name) {
+  return (directory.path() / name).string();
 }
 
 std::string read_all(const std::filesystem::path& path) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/temporary_directory.h"
+
 namespace nagare::test {
 
 struct Outcome {
@@ -26,20 +28,8 @@ struct Launch {
 
 Outcome run_nagare(const std::vector<std::string>& arguments, const Launch& launch = {});
 
-// A directory of this test alone, removed at the end.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
+// A path inside, as an argument.
+std::string operator/(const TemporaryDirectory& directory, const std::string& name);
 
 std::string read_all(const std::filesystem::path& path);
 void write_all(const std::filesystem::path& path, const std::string& text);
