@@ -56,7 +56,7 @@ fi
 # Text as the inside of a JSON string.
 escaped() { tr -d '\000-\010\013-\037' | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/\t/ /g' | sed -e ':a' -e 'N' -e '$!ba' -e 's/\n/\\n/g'; }
 
-bad=0
+bad=0 status=''
 # record NAME STATUS SECONDS NOTE
 record() {
   local note
@@ -77,10 +77,10 @@ summary() {
 
 # part NAME SECONDS COMMAND...: runs it within its box and within what is left of the whole.
 part() {
-  local name=$1 box=$2 started=$SECONDS code status
+  local name=$1 box=$2 started=$SECONDS code
   shift 2
   local left=$((total_seconds - SECONDS))
-  if [ "$left" -lt 5 ]; then record "$name" timeout 0 "no time was left"; return; fi
+  if [ "$left" -lt 5 ]; then status=timeout; record "$name" $status 0 "no time was left"; return; fi
   if [ "$left" -lt "$box" ]; then box=$left; fi
   # The inner shell is the one that would print "Aborted" on the terminal.
   bash -c '"$@"; exit $?' part timeout --signal=INT --kill-after=5 "$box" "$@" >"$out/logs/$name.log" 2>&1
@@ -102,7 +102,7 @@ part() {
 program_part() {
   local name=$1 box=$2 program=$3
   shift 3
-  if [ -x "$bin/$program" ]; then part "$name" "$box" "$bin/$program" "$@"; else record "$name" skipped 0 "no $program in $bin"; fi
+  if [ -x "$bin/$program" ]; then part "$name" "$box" "$bin/$program" "$@"; else status=skipped; record "$name" skipped 0 "no $program in $bin"; fi
 }
 
 gpu_part() {
@@ -119,7 +119,9 @@ program_part reference-f32 45 nagare-test-reference --device "$device" --precisi
 program_part reference-bf16 40 nagare-test-reference --device "$device" --precision bf16 --gtest_brief=1
 if [ $dry_run = yes ]; then short_run=(--max-steps 4); else short_run=(); fi
 part train-demo 75 "$bin/nagare" train --preset demo --device "$device" --out "$out/run" --quiet "${short_run[@]}"
+rm -f "$out/benchmarks.json"
 program_part benchmarks 45 nagare-bench --benchmark_min_time=0.1 "--benchmark_out=$out/benchmarks.json" --benchmark_out_format=json
+benchmark_status=$status
 if [ $dry_run = yes ]; then program_part tests-emulated 120 nagare-test-kernels-emulated --gtest_brief=1; fi
 sanitizer=$(PATH="$PATH:${CUDA_HOME:-/usr/local/cuda}/bin" command -v compute-sanitizer)
 for tool in memcheck racecheck; do
@@ -139,7 +141,8 @@ info=$("$bin/nagare" info --json 2>/dev/null)
   printf '  "parts": [\n'
   cat "$out/parts.json"
   printf '\n  ],\n  "benchmarks": '
-  if [ -s "$out/benchmarks.json" ]; then cat "$out/benchmarks.json"; else printf 'null'; fi
+  # A run that was stopped leaves half a file.
+  if [ "$benchmark_status" = passed ] && [ -s "$out/benchmarks.json" ]; then cat "$out/benchmarks.json"; else printf 'null'; fi
   printf '\n}\n'
 } >"$out/gpu-check.json"
 {
