@@ -58,7 +58,7 @@ struct Augment {
   std::int64_t images;  // >= 0
   std::int64_t height;  // of the images, >= 1
   std::int64_t width;
-  std::int64_t crops;  // >= 0
+  std::int64_t crops;       // >= 0
   std::int64_t out_height;  // of the views, 1 .. 4096
   std::int64_t out_width;
   // Crops worked on at the same time, each with its own part of the scratch, 1 .. 65535.

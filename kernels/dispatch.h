@@ -13,8 +13,9 @@
 namespace nagare {
 
 [[noreturn]] inline void throw_no_cuda(std::string_view call) {
-  throw std::invalid_argument(std::string(call.substr(0, call.find('('))) +
-                              ": this program was built without CUDA; use --device cpu, or build with NAGARE_CUDA=ON");
+  throw std::invalid_argument(
+      std::string(call.substr(0, call.find('('))) +
+      ": this program was built without CUDA; use --device cpu, or build with NAGARE_CUDA=ON");
 }
 
 }  // namespace nagare

@@ -53,7 +53,8 @@ void cpu::row_softmax_backward(const RowSoftmax& p, const float* y, const float*
     float* grad = dx + r * p.cols;
     double dot = 0.0;
     for (std::int64_t c = 0; c < p.cols; ++c) dot += static_cast<double>(out[c]) * upstream[c];
-    for (std::int64_t c = 0; c < p.cols; ++c) grad[c] = out[c] * (upstream[c] - static_cast<float>(dot)) * scale;
+    for (std::int64_t c = 0; c < p.cols; ++c)
+      grad[c] = out[c] * (upstream[c] - static_cast<float>(dot)) * scale;
   });
 }
 

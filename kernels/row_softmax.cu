@@ -62,7 +62,8 @@ __global__ void log_softmax_rows(RowSoftmax p, float scale, const float* x, floa
   });
 }
 
-__global__ void log_softmax_rows_backward(RowSoftmax p, float scale, const float* y, const float* dy, float* dx) {
+__global__ void log_softmax_rows_backward(RowSoftmax p, float scale, const float* y, const float* dy,
+                                          float* dx) {
   for_each_row_of_this_warp(p.rows, [=](std::int64_t r, int lane) {
     const float* out = y + r * p.cols;
     const float* upstream = dy + r * p.cols;
@@ -83,8 +84,8 @@ void row_softmax(const RowSoftmax& p, const float* x, float* y, Stream stream) {
 
 void row_softmax_backward(const RowSoftmax& p, const float* y, const float* dy, float* dx, Stream stream) {
   p.check();
-  launch_warp_per_row("row_softmax_backward", softmax_rows_backward, p.rows, stream, p, 1.0F / p.temperature, y, dy,
-                      dx);
+  launch_warp_per_row("row_softmax_backward", softmax_rows_backward, p.rows, stream, p, 1.0F / p.temperature,
+                      y, dy, dx);
 }
 
 void row_log_softmax(const RowSoftmax& p, const float* x, float* y, Stream stream) {
@@ -92,10 +93,11 @@ void row_log_softmax(const RowSoftmax& p, const float* x, float* y, Stream strea
   launch_warp_per_row("row_log_softmax", log_softmax_rows, p.rows, stream, p, 1.0F / p.temperature, x, y);
 }
 
-void row_log_softmax_backward(const RowSoftmax& p, const float* y, const float* dy, float* dx, Stream stream) {
+void row_log_softmax_backward(const RowSoftmax& p, const float* y, const float* dy, float* dx,
+                              Stream stream) {
   p.check();
-  launch_warp_per_row("row_log_softmax_backward", log_softmax_rows_backward, p.rows, stream, p, 1.0F / p.temperature,
-                      y, dy, dx);
+  launch_warp_per_row("row_log_softmax_backward", log_softmax_rows_backward, p.rows, stream, p,
+                      1.0F / p.temperature, y, dy, dx);
 }
 
 }  // namespace nagare::kernels::cuda

@@ -6,7 +6,9 @@ namespace nagare::kernels::cuda {
 
 inline constexpr unsigned kAllLanes = 0xffffffffU;
 
-__device__ inline float shuffle_xor(float value, int lane_mask) { return __shfl_xor_sync(kAllLanes, value, lane_mask); }
+__device__ inline float shuffle_xor(float value, int lane_mask) {
+  return __shfl_xor_sync(kAllLanes, value, lane_mask);
+}
 
 // The sum over the warp, in every lane; the tree is fixed, so the bits are too.
 __device__ inline float warp_sum(float value) {
@@ -29,7 +31,8 @@ __device__ void for_each_row_of_this_warp(std::int64_t rows, const Body& body) {
 
 // One warp per row; rows = 0 launches nothing.
 template <class... Params, class... Args>
-void launch_warp_per_row(const char* name, void (*kernel)(Params...), std::int64_t rows, Stream stream, Args... args) {
+void launch_warp_per_row(const char* name, void (*kernel)(Params...), std::int64_t rows, Stream stream,
+                         Args... args) {
   if (rows == 0) return;
   launch(name, kernel, grid_for(rows, kBlock / kWarp), kBlock, 0, stream, args...);
 }
@@ -38,7 +41,8 @@ void launch_warp_per_row(const char* name, void (*kernel)(Params...), std::int64
 template <class Body>
 __device__ void for_each_index_of_this_thread(std::int64_t n, const Body& body) {
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride) body(i);
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n; i += stride)
+    body(i);
 }
 
 }  // namespace nagare::kernels::cuda

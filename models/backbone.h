@@ -22,7 +22,8 @@ class Backbone {
 };
 
 struct BackboneOptions {
-  std::int64_t image_size = 32;  // pixels; <= 64 gets the CIFAR stem, more the ImageNet stem, unless `spec` says
+  std::int64_t image_size =
+      32;  // pixels; <= 64 gets the CIFAR stem, more the ImageNet stem, unless `spec` says
   std::uint64_t seed = 0;
   Device device = Device::cpu;
 };

@@ -36,7 +36,9 @@ Tensor sum(const Tensor& a, const Tensor& b) {
   return out;
 }
 
-void accumulate(Tensor& into, const Tensor& gradient) { into = into.defined() ? sum(into, gradient) : gradient; }
+void accumulate(Tensor& into, const Tensor& gradient) {
+  into = into.defined() ? sum(into, gradient) : gradient;
+}
 
 // Every node that `root` depends on, newest first.
 std::vector<std::shared_ptr<Node>> newest_first(const std::shared_ptr<Node>& root) {
@@ -55,7 +57,8 @@ std::vector<std::shared_ptr<Node>> newest_first(const std::shared_ptr<Node>& roo
 }  // namespace
 
 Tensor record(const Tensor& y, const std::vector<Tensor>& inputs, Backward backward) {
-  const bool needed = recording && std::ranges::any_of(inputs, [](const Tensor& x) { return x.requires_grad(); });
+  const bool needed =
+      recording && std::ranges::any_of(inputs, [](const Tensor& x) { return x.requires_grad(); });
   if (!needed) return y.detach();
   auto node = std::make_shared<Node>();
   node->sequence = next_sequence++;

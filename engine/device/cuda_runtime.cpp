@@ -58,14 +58,15 @@ std::string select(int index) {
   int count = 0;
   const cudaError_t counted = cudaGetDeviceCount(&count);
   if (counted != cudaSuccess) return std::string("the driver reports: ") + cudaGetErrorString(counted);
-  if (index >= count) return "there is no GPU " + std::to_string(index) + ", the driver lists " + std::to_string(count);
+  if (index >= count)
+    return "there is no GPU " + std::to_string(index) + ", the driver lists " + std::to_string(count);
   const cudaError_t set = cudaSetDevice(index);
   if (set != cudaSuccess) return std::string("GPU cannot be opened: ") + cudaGetErrorString(set);
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
   if (properties.major < 8) {
-    return std::string(properties.name) + " is sm_" + std::to_string(properties.major * 10 + properties.minor) +
-           ", this build needs sm_80 or later";
+    return std::string(properties.name) + " is sm_" +
+           std::to_string(properties.major * 10 + properties.minor) + ", this build needs sm_80 or later";
   }
   cudaMemPool_t pool = nullptr;
   check(cudaDeviceGetDefaultMemPool(&pool, index), "cudaDeviceGetDefaultMemPool");
@@ -85,7 +86,8 @@ std::string describe() {
   check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
   check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
   return std::string(properties.name) + ", sm_" + std::to_string(properties.major * 10 + properties.minor) +
-         ", driver CUDA " + version_text(driver) + ", " + std::to_string(properties.totalGlobalMem >> 30) + " GiB";
+         ", driver CUDA " + version_text(driver) + ", " + std::to_string(properties.totalGlobalMem >> 30) +
+         " GiB";
 }
 
 }  // namespace nagare::cuda_runtime

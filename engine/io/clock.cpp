@@ -10,7 +10,9 @@ std::int64_t monotonic_nanoseconds() {
       .count();
 }
 
-double seconds_since(std::int64_t start) { return static_cast<double>(monotonic_nanoseconds() - start) * 1e-9; }
+double seconds_since(std::int64_t start) {
+  return static_cast<double>(monotonic_nanoseconds() - start) * 1e-9;
+}
 
 double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();

@@ -5,7 +5,8 @@
 
 namespace nagare::nn {
 
-StateList::Scope::Scope(StateList& list, std::string_view prefix) : list_(list), length_before_(list.prefix_.size()) {
+StateList::Scope::Scope(StateList& list, std::string_view prefix)
+    : list_(list), length_before_(list.prefix_.size()) {
   list_.prefix_.append(prefix).append(".");
 }
 
@@ -19,7 +20,8 @@ void StateList::add(std::string_view name, const Tensor& tensor, Role role, Disk
 
 std::vector<StateEntry> StateList::parameters() const {
   std::vector<StateEntry> found;
-  std::ranges::copy_if(entries_, std::back_inserter(found), [](const auto& e) { return e.role != Role::buffer; });
+  std::ranges::copy_if(entries_, std::back_inserter(found),
+                       [](const auto& e) { return e.role != Role::buffer; });
   return found;
 }
 

@@ -38,9 +38,7 @@ std::int64_t Shape::rows() const {
   return back() == 0 ? 0 : numel_ / back();
 }
 
-bool Shape::operator==(const Shape& other) const {
-  return std::ranges::equal(sizes(), other.sizes());
-}
+bool Shape::operator==(const Shape& other) const { return std::ranges::equal(sizes(), other.sizes()); }
 
 std::string to_string(const Shape& shape) {
   std::string text = "(";

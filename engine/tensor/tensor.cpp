@@ -13,8 +13,8 @@
 namespace nagare {
 
 Tensor Tensor::empty(const Shape& shape, const TensorOptions& options) {
-  return wrap(allocate(options.device, static_cast<std::size_t>(shape.numel()) * size_of(options.dtype)), shape,
-              options);
+  return wrap(allocate(options.device, static_cast<std::size_t>(shape.numel()) * size_of(options.dtype)),
+              shape, options);
 }
 
 Tensor Tensor::zeros(const Shape& shape, const TensorOptions& options) {
@@ -96,8 +96,9 @@ Tensor Tensor::to(Device device) const {
 
 void Tensor::copy_from(const Tensor& source) const {
   if (source.shape() != shape_ || source.dtype() != dtype()) {
-    throw std::invalid_argument("copy: source " + to_string(source.shape()) + " " + to_string(source.dtype()) +
-                                ", destination " + to_string(shape_) + " " + to_string(dtype()));
+    throw std::invalid_argument("copy: source " + to_string(source.shape()) + " " +
+                                to_string(source.dtype()) + ", destination " + to_string(shape_) + " " +
+                                to_string(dtype()));
   }
   copy_bytes({raw(), device()}, {source.raw(), source.device()}, bytes());
 }

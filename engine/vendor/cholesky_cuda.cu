@@ -14,7 +14,7 @@ namespace {
 using kernels::cuda::kBlock;
 using kernels::cuda::launch;
 
-constexpr int kTile = 16;  // threads stand in kTile columns for two-dimensional loops
+constexpr int kTile = 16;                         // threads stand in kTile columns for two-dimensional loops
 constexpr std::size_t kSharedLimit = 216 * 1024;  // beside the partial sums
 
 struct Work {

@@ -192,9 +192,7 @@ void convolution_backward_weights(const Convolution& p, const T* x, const T* dy,
     std::fill_n(dw, p.weights(), 0.0F);
     return;
   }
-  if constexpr (std::is_same_v<T, bf16>) {
-    if (weights_prefer_product(p)) return unfolded_backward_weights(p, x, dy, dw);
-  }
+  if (weights_prefer_product<T>(p)) return unfolded_backward_weights(p, x, dy, dw);
   const Case& c = find_case<T>(p, Pass::weights);
   const memory::desc plain = plain_weights(p);
   const bool same = c.layouts.weights == plain;

@@ -1,5 +1,5 @@
 #pragma once
-// The weight gradient of a convolution as one matrix product, for the shapes where oneDNN's own is slow.
+// The weight gradient of a convolution as one matrix product, for the shapes where oneDNN's own is slow or wrong.
 //
 //   dw (out_channels, K) = dy^T (out_channels, R)  columns (R, K),   K = kernel height * kernel width * in_channels
 //   columns row r = the window of x under output pixel r (im2col), zero in the padding
@@ -12,10 +12,15 @@
 
 namespace nagare::vendor::cpu {
 
-// True where the product is the faster one by measurement: AMX, and short output rows (docs/decisions.md has the table).
+// True where the product takes the place of oneDNN's primitive:
+//   1x1 kernels with a stride, because oneDNN 2.6.3 writes out of bounds there when channels are no multiple of 16
+//   bf16 with short output rows on AMX, because it is faster (docs/decisions.md has the measurements)
+template <class T>
 bool weights_prefer_product(const Convolution& p);
 
-// convolution_backward_weights() for bf16. The same bits from run to run; the cuts depend on the sizes alone.
-void unfolded_backward_weights(const Convolution& p, const bf16* x, const bf16* dy, float* dw);
+// convolution_backward_weights() for T = float or bf16. The same bits from run to run; the cuts depend on the sizes
+// alone.
+template <class T>
+void unfolded_backward_weights(const Convolution& p, const T* x, const T* dy, float* dw);
 
 }  // namespace nagare::vendor::cpu

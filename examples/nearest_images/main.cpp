@@ -32,8 +32,8 @@ int main(int argc, char** argv) try {
   for (std::size_t i = 0; i < result.predictions.size(); ++i) {
     const auto at = static_cast<std::size_t>(data.test.labels.classes[i]);
     const auto nearest = static_cast<std::size_t>(result.predictions[i]);
-    std::printf("%s: nearest is %s, cosine %.3f\n", data.class_names[at].c_str(), data.class_names[nearest].c_str(),
-                result.similarities[i]);
+    std::printf("%s: nearest is %s, cosine %.3f\n", data.class_names[at].c_str(),
+                data.class_names[nearest].c_str(), result.similarities[i]);
   }
   return 0;
 } catch (const std::exception& error) {

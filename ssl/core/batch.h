@@ -10,10 +10,10 @@ namespace nagare::ssl {
 
 // Images as they lie in the data set, before augmentation.
 struct Batch {
-  Tensor images;                    // (B, H, W, 3) u8, on the training device
-  std::vector<std::int64_t> ids;    // B indices into the training set: the augmentation's random key
-  std::int64_t position = 0;        // images of the stream that came before this batch
-  std::int64_t task = 0;            // for logs and task-aware strategies; hidden streams leave it 0
+  Tensor images;                  // (B, H, W, 3) u8, on the training device
+  std::vector<std::int64_t> ids;  // B indices into the training set: the augmentation's random key
+  std::int64_t position = 0;      // images of the stream that came before this batch
+  std::int64_t task = 0;          // for logs and task-aware strategies; hidden streams leave it 0
 };
 
 // Augmented images: view-major, row v * B + i is view v of image i.
@@ -35,8 +35,8 @@ struct Metric {
 
 // What a method's forward pass gives the training loop.
 struct StepOutput {
-  Tensor loss;                  // scalar f32 with history
-  Tensor embedding;             // (B, D) f32, detached, unit rows: one vector per image, for buffers that compare images
+  Tensor loss;       // scalar f32 with history
+  Tensor embedding;  // (B, D) f32, detached, unit rows: one vector per image, for buffers that compare images
   std::vector<Metric> metrics;  // parts of the loss, for the log
 };
 

@@ -28,7 +28,8 @@ class Strategy {
   // A scalar to add to the loss; undefined: nothing.
   virtual Tensor penalty() { return {}; }
   // `trained` is what compose() returned, `output` what the method made of it.
-  virtual void after_step(const Batch& /*trained*/, const StepOutput& /*output*/, const Progress& /*progress*/) {}
+  virtual void after_step(const Batch& /*trained*/, const StepOutput& /*output*/,
+                          const Progress& /*progress*/) {}
   // All K updates on this batch are done.
   virtual void finish(const Batch& /*batch*/) {}
   virtual void end_task(std::int64_t /*task*/) {}

@@ -54,7 +54,8 @@ TEST(TapeTest, AGraphCanBeUsedOnce) {
   x.set_requires_grad(true);
   const Tensor y = times(x, 2.0F);
   tape::backward(y);
-  EXPECT_THAT([&] { tape::backward(y); }, testing::ThrowsMessage<std::invalid_argument>(testing::HasSubstr("freed")));
+  EXPECT_THAT([&] { tape::backward(y); },
+              testing::ThrowsMessage<std::invalid_argument>(testing::HasSubstr("freed")));
 }
 
 TEST(TapeTest, RefusesWhatHasNoHistoryOrIsNoScalar) {

@@ -49,7 +49,8 @@ INSTANTIATE_TEST_SUITE_P(Devices, TensorTest, testing::ValuesIn(test::devices())
 TEST(TensorTest, ErrorsNameBothSides) {
   const Tensor t = Tensor::zeros({2, 3});
   EXPECT_THAT([&] { t.reshaped({7}); }, ThrowsMessage<std::invalid_argument>(HasSubstr("(2, 3) has 6")));
-  EXPECT_THAT([&] { t.data<std::int64_t>(); }, ThrowsMessage<std::invalid_argument>(HasSubstr("holds f32, not i64")));
+  EXPECT_THAT([&] { t.data<std::int64_t>(); },
+              ThrowsMessage<std::invalid_argument>(HasSubstr("holds f32, not i64")));
   EXPECT_THROW(t.rows(1, 2), std::out_of_range);
   EXPECT_THROW(Tensor::from<float>(std::vector<float>{1}, {2}), std::invalid_argument);
 }

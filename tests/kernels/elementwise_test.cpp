@@ -22,8 +22,8 @@ TEST_P(ElementwiseTest, LinearCombinationMatchesTheDefinition) {
   const Matrix b = test::normal(1, n, 2);
   const Buffer left(device, a);
   const Buffer right(device, b);
-  NAGARE_DISPATCH(device, linear_combination({.n = n, .alpha = 0.5F, .beta = -3.0F}, left.data(), right.data(),
-                                             left.data(), compute_stream(device)));
+  NAGARE_DISPATCH(device, linear_combination({.n = n, .alpha = 0.5F, .beta = -3.0F}, left.data(),
+                                             right.data(), left.data(), compute_stream(device)));
   Matrix want(1, n);
   for (std::int64_t i = 0; i < n; ++i) want(0, i) = 0.5 * a(0, i) - 3.0 * b(0, i);
   EXPECT_TRUE(all_near(left.to_host(), want, 4e-6));
@@ -65,13 +65,13 @@ INSTANTIATE_TEST_SUITE_P(Sizes, ElementwiseTest,
 
 TEST(Bf16Test, RoundsTiesToEvenAndKeepsSpecialValues) {
   const auto round_trip = [](float x) { return static_cast<float>(bf16(x)); };
-  EXPECT_EQ(round_trip(1.00390625F), 1.0F);         // halfway between 1 and 1 + 2^-7: even
-  EXPECT_EQ(round_trip(1.01171875F), 1.015625F);    // halfway between odd and even: up
+  EXPECT_EQ(round_trip(1.00390625F), 1.0F);       // halfway between 1 and 1 + 2^-7: even
+  EXPECT_EQ(round_trip(1.01171875F), 1.015625F);  // halfway between odd and even: up
   EXPECT_EQ(round_trip(-0.0F), 0.0F);
   EXPECT_TRUE(std::signbit(round_trip(-0.0F)));
   EXPECT_EQ(round_trip(INFINITY), INFINITY);
   EXPECT_TRUE(std::isnan(round_trip(NAN)));
-  EXPECT_EQ(round_trip(3.4e38F), INFINITY);         // above the largest bf16 after rounding
+  EXPECT_EQ(round_trip(3.4e38F), INFINITY);  // above the largest bf16 after rounding
 }
 
 }  // namespace

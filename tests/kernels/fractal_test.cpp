@@ -48,7 +48,8 @@ std::vector<std::uint8_t> draw(Device device, const Fractal& p, const std::vecto
   std::vector<std::uint8_t> packed(static_cast<std::size_t>(bytes));
   std::memcpy(packed.data(), images.data(), packed.size());
   const Tensor described = Tensor::from(packed, {bytes}, device);
-  const Tensor scratch = Tensor::empty({p.count * p.size * p.size * 2}, {.device = device});  // f32 is as wide as u32
+  const Tensor scratch =
+      Tensor::empty({p.count * p.size * p.size * 2}, {.device = device});  // f32 is as wide as u32
   const Tensor pixels = Tensor::empty({p.count, p.size, p.size, 3}, {.dtype = DType::u8, .device = device});
   NAGARE_DISPATCH(device, fractal(p, static_cast<const FractalImage*>(described.raw()),
                                   static_cast<std::uint32_t*>(scratch.raw()), pixels.data<std::uint8_t>(),
@@ -61,7 +62,10 @@ std::vector<std::uint8_t> definition(const Fractal& p, const FractalImage& image
   std::vector<double> hits(static_cast<std::size_t>(p.size * p.size));
   std::vector<double> shades(hits.size());
   for (std::int64_t k = 0; k < p.walkers; ++k) {
-    Philox random({.seed = image.seed, .purpose = Purpose::fractal, .sample = image.sample, .view = static_cast<std::uint32_t>(k)});
+    Philox random({.seed = image.seed,
+                   .purpose = Purpose::fractal,
+                   .sample = image.sample,
+                   .view = static_cast<std::uint32_t>(k)});
     double x = 0.0;
     double y = 0.0;
     double shade = 128.0;
@@ -84,7 +88,8 @@ std::vector<std::uint8_t> definition(const Fractal& p, const FractalImage& image
     for (int c = 0; c < 3; ++c) {
       const double mix = hits[i] > 0.0 ? std::floor(shades[i] / hits[i]) / 255.0 : 0.0;
       const double figure = image.low[c] + mix * (image.high[c] - image.low[c]);
-      pixels.push_back(static_cast<std::uint8_t>(image.background[c] + (figure - image.background[c]) * hits[i] / (hits[i] + p.half)));
+      pixels.push_back(static_cast<std::uint8_t>(image.background[c] + (figure - image.background[c]) *
+                                                                           hits[i] / (hits[i] + p.half)));
     }
   }
   return pixels;
@@ -129,7 +134,9 @@ TEST_P(FractalEdges, BytesAreThoseOfOneCpuThread) {
 TEST_P(FractalEdges, EmptyIsValidAndNonsenseIsRefusedByName) {
   EXPECT_NO_THROW(draw(GetParam(), {.count = 0, .size = 8, .walkers = 1, .steps = 1, .half = 1}, {}));
   EXPECT_THAT(
-      [] { draw(GetParam(), {.count = 1, .size = 0, .walkers = 1, .steps = 1, .half = 1}, {triangle(1, 0)}); },
+      [] {
+        draw(GetParam(), {.count = 1, .size = 0, .walkers = 1, .steps = 1, .half = 1}, {triangle(1, 0)});
+      },
       testing::ThrowsMessage<std::invalid_argument>(testing::HasSubstr("size 0")));
 }
 

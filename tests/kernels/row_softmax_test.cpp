@@ -29,9 +29,11 @@ Matrix backward(Device device, const RowSoftmax& p, const Matrix& y, const Matri
   const Buffer grad(device, dy);
   const Buffer in_grad(device, dy);
   if (log) {
-    NAGARE_DISPATCH(device, row_log_softmax_backward(p, out.data(), grad.data(), in_grad.data(), compute_stream(device)));
+    NAGARE_DISPATCH(
+        device, row_log_softmax_backward(p, out.data(), grad.data(), in_grad.data(), compute_stream(device)));
   } else {
-    NAGARE_DISPATCH(device, row_softmax_backward(p, out.data(), grad.data(), in_grad.data(), compute_stream(device)));
+    NAGARE_DISPATCH(device,
+                    row_softmax_backward(p, out.data(), grad.data(), in_grad.data(), compute_stream(device)));
   }
   return in_grad.to_host();
 }

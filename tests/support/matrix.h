@@ -16,7 +16,8 @@ namespace nagare::test {
 class Matrix {
  public:
   Matrix() = default;
-  Matrix(std::int64_t rows, std::int64_t cols) : rows_(rows), cols_(cols), values_(static_cast<std::size_t>(rows * cols)) {}
+  Matrix(std::int64_t rows, std::int64_t cols)
+      : rows_(rows), cols_(cols), values_(static_cast<std::size_t>(rows * cols)) {}
   Matrix(std::initializer_list<std::initializer_list<double>> rows)
       : rows_(static_cast<std::int64_t>(rows.size())),
         cols_(rows.size() == 0 ? 0 : static_cast<std::int64_t>(rows.begin()->size())) {
@@ -26,9 +27,15 @@ class Matrix {
   std::int64_t rows() const { return rows_; }
   std::int64_t cols() const { return cols_; }
   std::int64_t numel() const { return rows_ * cols_; }
-  double& operator()(std::int64_t r, std::int64_t c) { return values_[static_cast<std::size_t>(r * cols_ + c)]; }
-  double operator()(std::int64_t r, std::int64_t c) const { return values_[static_cast<std::size_t>(r * cols_ + c)]; }
-  std::span<double> row(std::int64_t r) { return {&values_[static_cast<std::size_t>(r * cols_)], static_cast<std::size_t>(cols_)}; }
+  double& operator()(std::int64_t r, std::int64_t c) {
+    return values_[static_cast<std::size_t>(r * cols_ + c)];
+  }
+  double operator()(std::int64_t r, std::int64_t c) const {
+    return values_[static_cast<std::size_t>(r * cols_ + c)];
+  }
+  std::span<double> row(std::int64_t r) {
+    return {&values_[static_cast<std::size_t>(r * cols_)], static_cast<std::size_t>(cols_)};
+  }
   std::vector<double>& values() { return values_; }
   const std::vector<double>& values() const { return values_; }
   bool operator==(const Matrix&) const = default;
@@ -75,14 +82,15 @@ inline Matrix central_differences(const std::function<double(const Matrix&)>& f,
 // |got - want| <= tolerance everywhere; a NaN on either side fails.
 inline testing::AssertionResult all_near(const Matrix& got, const Matrix& want, double tolerance) {
   if (got.rows() != want.rows() || got.cols() != want.cols()) {
-    return testing::AssertionFailure() << "shape (" << got.rows() << ", " << got.cols() << "), want (" << want.rows()
-                                       << ", " << want.cols() << ")";
+    return testing::AssertionFailure() << "shape (" << got.rows() << ", " << got.cols() << "), want ("
+                                       << want.rows() << ", " << want.cols() << ")";
   }
   for (std::size_t i = 0; i < got.values().size(); ++i) {
     const double error = std::abs(got.values()[i] - want.values()[i]);
     if (!(error <= tolerance)) {
-      return testing::AssertionFailure() << "entry " << i << ": got " << got.values()[i] << ", want "
-                                         << want.values()[i] << ", |difference| " << error << " > " << tolerance;
+      return testing::AssertionFailure()
+             << "entry " << i << ": got " << got.values()[i] << ", want " << want.values()[i]
+             << ", |difference| " << error << " > " << tolerance;
     }
   }
   return testing::AssertionSuccess();
