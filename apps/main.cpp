@@ -1,5 +1,6 @@
 // `nagare`: reads the command line, collects the options from all their sources, runs a subcommand, and turns whatever
 // goes wrong into one message and an exit code.
+#include <cstdlib>
 #include <exception>
 #include <span>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "apps/cli.h"
 #include "apps/command.h"
+#include "apps/library_search.h"
 #include "apps/presets.h"
 #include "engine/device/errors.h"
 #include "engine/io/file.h"
@@ -109,6 +111,7 @@ ExitCode run(std::span<char* const> arguments, Console& console) {
   const Settings settings = collect(invocation, warnings);
   console.set_quiet(settings.options().quiet);
   for (const std::string& warning : warnings) console.warning(warning);
+  if constexpr (kBuiltWithCuda) use(find_library_search([](const char* name) { return std::getenv(name); }));
   return invocation.command->run(settings, console);
 }
 

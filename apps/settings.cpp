@@ -17,8 +17,9 @@ namespace {
 
 constexpr std::string_view kNameSuffix = ".name";
 constexpr std::string_view kPrefix = "NAGARE_";
-// Variables of other programs of the project.
-constexpr std::string_view kOtherVariables[] = {"NAGARE_REFERENCE_DIR", "NAGARE_DATA_DIR"};
+// Variables of other programs of the project, and the one of apps/library_search.h.
+constexpr std::string_view kOtherVariables[] = {"NAGARE_REFERENCE_DIR", "NAGARE_DATA_DIR",
+                                                "NAGARE_PYTHON_SITE"};
 
 std::string variable_name(std::string_view key) {
   std::string name(kPrefix);
