@@ -163,7 +163,11 @@ TEST_P(MethodTest, SeedsAndDefaultsAreItsOwn) {
 TEST_P(MethodTest, HasAPageThatNamesItsOptions) {
   // SOURCE/build/bin/nagare-test-ssl
   const auto program = std::filesystem::read_symlink("/proc/self/exe");
-  const auto page = program.parent_path() / ".." / ".." / "docs" / "methods" / (GetParam() + ".md");
+  const auto folder = program.parent_path().parent_path().parent_path() / "docs" / "methods";
+  if (!std::filesystem::exists(folder)) {
+    GTEST_SKIP() << folder << " is not there: only a build inside the source tree has the pages beside it";
+  }
+  const auto page = folder / (GetParam() + ".md");
   std::ifstream file(page);
   ASSERT_TRUE(file) << page;
   const std::string text{std::istreambuf_iterator<char>(file), {}};
