@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
 
 namespace nagare::nn {
@@ -52,6 +53,16 @@ void BatchNorm::list_state(StateList& list) const {
   list.add("running_mean", state.running_mean, Role::buffer);
   list.add("running_var", state.running_var, Role::buffer);
   list.add("num_batches_tracked", batches_tracked, Role::buffer);
+}
+
+LayerNorm::LayerNorm(std::int64_t channels, Initializer& init, float epsilon_value)
+    : gamma(init.constant({channels}, 1.0F)), beta(init.constant({channels}, 0.0F)), epsilon(epsilon_value) {}
+
+Tensor LayerNorm::forward(const Tensor& x) const { return layer_norm(x, gamma, beta, epsilon); }
+
+void LayerNorm::list_state(StateList& list) const {
+  list.add("weight", gamma, Role::norm);
+  list.add("bias", beta, Role::norm);
 }
 
 Linear::Linear(std::int64_t in, std::int64_t out, Initializer& init, bool with_bias) {

@@ -45,6 +45,17 @@ struct BatchNorm {
   Tensor apply(const Tensor& x, const nagare::BatchNorm& options, const Tensor& residual) const;
 };
 
+// Over the last axis; gamma 1, beta 0.
+struct LayerNorm {
+  LayerNorm(std::int64_t channels, Initializer& init, float epsilon = 1e-5F);
+  Tensor forward(const Tensor& x) const;  // (..., channels), the shape of x
+  void list_state(StateList& list) const;
+
+  Tensor gamma;  // (channels); "weight" in files
+  Tensor beta;   // (channels); "bias"
+  float epsilon;
+};
+
 // Weights and bias uniform in +-1 / sqrt(in), as torch's.
 struct Linear {
   Linear(std::int64_t in, std::int64_t out, Initializer& init, bool with_bias = true);
