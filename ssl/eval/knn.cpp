@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/autograd/tape.h"
+#include "engine/device/errors.h"
 #include "engine/ops/matmul.h"
 #include "engine/ops/normalize.h"
 #include "kernels/parallel.h"
@@ -123,7 +124,10 @@ std::vector<std::vector<Neighbour>> search(const Tensor& bank, const Tensor& que
       });
     }
   }
-  if (bad) throw std::invalid_argument("knn_classify: a similarity is NaN: the features are not finite");
+  if (bad) {
+    throw Diverged(
+        "knn_classify: a similarity is NaN: the features are not finite; train with a lower learning rate");
+  }
   parallel_for(static_cast<std::int64_t>(nearest.size()),
                [&](std::int64_t q) { std::ranges::sort(nearest[static_cast<std::size_t>(q)], nearer); });
   return nearest;

@@ -9,9 +9,9 @@
 // bank, queries  f32 (N, D) and (Q, D), on one device; rows need not be unit. k > N means k = N
 // ties           equal similarities: the lower bank index is nearer; equal scores: the lower class wins.
 //                A class without a neighbour scores 0
-// NaN            in a similarity is refused (std::invalid_argument): a diverged network has no accuracy
+// NaN            in a similarity is refused (Diverged): a diverged network has no accuracy
 // cost           Q N D multiply-adds in tiles; memory Q (k + classes), never Q x N
-// errors         std::invalid_argument with the shapes
+// errors         std::invalid_argument with the shapes; Diverged
 // source         Wu et al., CVPR 2018 (InstDisc), section 3.4
 #include <cstdint>
 #include <vector>

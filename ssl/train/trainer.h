@@ -76,7 +76,7 @@ class Trainer {
           std::unique_ptr<Strategy> strategy, const TrainOptions& options);
 
   // From the current position to the end of the stream, max_steps or a stop request.
-  // errors  Diverged when the loss is not finite, naming the step
+  // errors  Diverged when the loss is not finite, naming the step, or the features of an evaluation are not
   TrainResult run(TrainObserver& observer);
 
   // Everything a run needs to go on: "method.", "optimizer.", "strategy.", "trainer.".

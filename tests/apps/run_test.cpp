@@ -22,6 +22,7 @@ using testing::HasSubstr;
 
 constexpr int kConfig = 3;
 constexpr int kCannotWrite = 6;
+constexpr int kDiverged = 9;
 constexpr int kInUse = 10;
 constexpr int kSaved = 75;
 constexpr int kHardStop = 130;
@@ -119,6 +120,42 @@ TEST_F(RunTest, ARunIsNotOverwritten) {
   EXPECT_EQ(again.exit_code, kCannotWrite);
   EXPECT_THAT(again.err, HasSubstr("--resume"));
   EXPECT_EQ(read_all(run() + "/results.json"), before);
+}
+
+// Decay times rate multiplies every weight by -1e12 in the first update: the second forward pass overflows.
+class DivergedTest : public RunTest {
+ protected:
+  Outcome diverge(std::vector<std::string> more = {}) const {
+    more.insert(more.end(), {"--method", "supervised", "--optim.name", "sgd", "--optim.lr", "1e6",
+                             "--optim.weight-decay", "1e6"});
+    return run_nagare(tiny_run(run(), more));
+  }
+  // One step was learnt and written down; of what comes at a run's end there is nothing.
+  void expect_nothing_half_written() const {
+    EXPECT_EQ(read_json(run() + "/STATUS.json")["state"], "failed");
+    EXPECT_EQ(read_json(run() + "/STATUS.json")["exit_code"], kDiverged);
+    EXPECT_THAT(steps_of(run()), testing::ElementsAre(1));
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(run()))
+      names.insert(entry.path().filename());
+    EXPECT_THAT(names, testing::UnorderedElementsAre(".lock", "STATUS.json", "config.resolved.toml",
+                                                     "env.json", "log.txt", "metrics.jsonl"));
+  }
+};
+
+TEST_F(DivergedTest, ALossThatIsNotFiniteEndsTheRun) {
+  const Outcome outcome = diverge();
+  EXPECT_EQ(outcome.exit_code, kDiverged);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("error: the loss is "), HasSubstr("at step 1"),
+                                 HasSubstr("lower the learning rate")));
+  expect_nothing_half_written();
+}
+
+TEST_F(DivergedTest, FeaturesThatAreNotFiniteEndTheRun) {
+  const Outcome outcome = diverge({"--max-steps", "1"});
+  EXPECT_EQ(outcome.exit_code, kDiverged);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("features are not finite"), HasSubstr("lower learning rate")));
+  expect_nothing_half_written();
 }
 
 TEST_F(RunTest, GoesOnFromWhereItEnded) {
