@@ -74,20 +74,22 @@ Tensor ResNet::stem(const Tensor& images, bool training) const {
   return bn1_->forward_relu(conv1_->forward(images), training);
 }
 
-Tensor ResNet::forward(const Tensor& images, bool training) {
-  return forward_stages(images, training).features;
+Tensor ResNet::pass(const Tensor& images, bool training, ResNetStages* stages) const {
+  Tensor x = stem(images, training);
+  if (stages != nullptr) stages->stem = x;
+  if (stem_kind_ == Stem::imagenet) x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    for (const Block& block : layers_[i]) x = block.forward(x, training);
+    if (stages != nullptr) stages->layers[i] = x;
+  }
+  return global_average_pool(x);
 }
+
+Tensor ResNet::forward(const Tensor& images, bool training) { return pass(images, training, nullptr); }
 
 ResNetStages ResNet::forward_stages(const Tensor& images, bool training) {
   ResNetStages stages;
-  stages.stem = stem(images, training);
-  Tensor x = stem_kind_ == Stem::cifar ? stages.stem
-                                       : max_pool(stages.stem, {.kernel = 3, .stride = 2, .padding = 1});
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    for (const Block& block : layers_[i]) x = block.forward(x, training);
-    stages.layers[i] = x;
-  }
-  stages.features = global_average_pool(x);
+  stages.features = pass(images, training, &stages);
   return stages;
 }
 

@@ -49,6 +49,9 @@ class ResNet : public Backbone {
   struct Block;
 
   Tensor stem(const Tensor& images, bool training) const;
+  // The features. Keeps the activations on the way alive only where `stages` takes them: outside training each may go
+  // as soon as the next one is there.
+  Tensor pass(const Tensor& images, bool training, ResNetStages* stages) const;
 
   std::int64_t width_;
   Stem stem_kind_;

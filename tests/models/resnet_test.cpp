@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "engine/autograd/tape.h"
+#include "engine/device/memory.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/reduce.h"
 #include "tests/support/devices.h"
@@ -63,6 +64,25 @@ TEST_P(ResNetTest, StagesHaveTheirSizesAndTheFeaturesAreTheMeanOfTheLast) {
   EXPECT_EQ(large.stem.shape(), (Shape{1, 32, 32, 4}));
   EXPECT_EQ(large.layers[0].shape(), (Shape{1, 16, 16, 4}));
   EXPECT_EQ(large.layers[3].shape(), (Shape{1, 2, 2, 32}));
+}
+
+TEST_P(ResNetTest, ForwardIsTheStagesFeaturesAndHoldsLessMemory) {
+  ResNet net({.width = 4, .device = GetParam()});
+  const Tensor x = images(4, 64, GetParam());
+  const tape::NoGrad guard;
+  const auto peak_of = [&](const auto& work) {
+    reset_peak_memory(GetParam());
+    const std::size_t before = memory_use(GetParam()).in_use;
+    work();
+    return memory_use(GetParam()).peak - before;
+  };
+  std::vector<float> features;
+  std::vector<float> stages;
+  const std::size_t lean = peak_of([&] { features = net.forward(x, false).to_vector<float>(); });
+  const std::size_t all = peak_of([&] { stages = net.forward_stages(x, false).features.to_vector<float>(); });
+  EXPECT_EQ(features, stages);
+  const std::size_t stem = 4 * 64 * 64 * 4 * sizeof(float);  // needed for layer1's first block alone
+  EXPECT_LE(lean + stem, all);
 }
 
 TEST_P(ResNetTest, TrainingReachesEveryParameterAndMovesTheRunningStatistics) {
