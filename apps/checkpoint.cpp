@@ -114,6 +114,8 @@ io::Path save_checkpoint(const io::Path& run, const Manifest& manifest, const nn
   return parent / name;
 }
 
+bool has_checkpoint(const io::Path& run) { return !list_checkpoints(run).empty(); }
+
 io::Path newest_checkpoint(const io::Path& run) {
   const std::vector<io::Path> all = list_checkpoints(run);
   if (all.empty()) throw BadCheckpoint(shown(run) + ": holds no checkpoint");
@@ -171,6 +173,14 @@ void load_checkpoint(const io::Path& checkpoint, const nn::StateList& state) {
   try {
     io::load_state(io::read_safetensors(checkpoint / kModelName), network);
     io::load_state(io::read_safetensors(checkpoint / kStateName), rest);
+  } catch (const BadData& error) {
+    throw BadCheckpoint(error.what());
+  }
+}
+
+Tensor load_evaluations(const io::Path& checkpoint) {
+  try {
+    return io::read_safetensors(checkpoint / kStateName).load("trainer.evaluations");
   } catch (const BadData& error) {
     throw BadCheckpoint(error.what());
   }

@@ -43,6 +43,8 @@ inline constexpr char kNetworkPrefix[] = "method.backbone.";
 io::Path save_checkpoint(const io::Path& run, const Manifest& manifest, const nn::StateList& state,
                          std::int64_t keep);
 
+bool has_checkpoint(const io::Path& run);
+
 // The newest checkpoint of a run. BadCheckpoint when there is none.
 io::Path newest_checkpoint(const io::Path& run);
 
@@ -55,6 +57,8 @@ Manifest read_manifest(const io::Path& checkpoint);
 // Writes model.safetensors and state.safetensors into the listed tensors.
 // errors  BadCheckpoint with every missing, unexpected or different tensor
 void load_checkpoint(const io::Path& checkpoint, const nn::StateList& state);
+// The trainer's table of evaluations, see Trainer.
+Tensor load_evaluations(const io::Path& checkpoint);
 // The network alone.
 void load_network(const io::Path& checkpoint, const models::Backbone& backbone);
 

@@ -75,6 +75,8 @@ std::vector<AddedOption> add_options(CLI::App& app, unsigned command) {
       option = app.add_option(
           names, [](const CLI::results_t&) { return true; }, help);
       option->type_name(std::string(row.value));
+      // Counted by parse_command_line(), which says it in plain words.
+      option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     }
     option->group(std::string(row.group));
     added.push_back({.row = &row, .option = option});
@@ -162,6 +164,10 @@ Invocation parse_command_line(std::span<char* const> arguments, std::span<const 
 
   Invocation invocation{.command = chosen, .flags = {}, .help = {}};
   for (const auto& [row, option] : added) {
+    if (!is_switch(*row) && option->count() > 1) {
+      throw UsageError("nagare " + std::string(chosen->name) + ": " + option->get_name() + " is given " +
+                       std::to_string(option->count()) + " times");
+    }
     if (option->count() > 0) {
       invocation.flags.push_back({.key = std::string(row->key), .text = option->results().back()});
     }

@@ -3,11 +3,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/checkpoint.h"
 #include "apps/command.h"
 #include "apps/report.h"
 #include "apps/session.h"
 #include "apps/trained_network.h"
-#include "engine/io/safetensors.h"
 
 namespace nagare::apps {
 namespace {
@@ -16,7 +16,7 @@ using Json = nlohmann::ordered_json;
 
 // The rows of ended tasks, as the training loop left them in the checkpoint: rows 1.. of [knn, top-5, task_knn...].
 std::vector<std::vector<double>> recorded_matrix(const io::Path& checkpoint) {
-  const Tensor table = io::read_safetensors(checkpoint / "state.safetensors").load("trainer.evaluations");
+  const Tensor table = load_evaluations(checkpoint);
   const std::int64_t tasks = table.shape()[0] - 2;
   const auto values = table.to_vector<double>();
   std::vector<std::vector<double>> matrix;

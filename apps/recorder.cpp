@@ -36,8 +36,15 @@ std::string clock_text(double seconds) {
 
 }  // namespace
 
-Recorder::Recorder(Session& session, const Options& options, RunDirectory& run, Console& console)
-    : session_(session), options_(options), run_(run), console_(console), start_(seconds_now()) {
+Recorder::Recorder(Session& session, const Options& options, RunDirectory& run, Console& console,
+                   const Trained& before)
+    : session_(session),
+      options_(options),
+      run_(run),
+      console_(console),
+      start_(seconds_now()),
+      images_trained_(before.images),
+      training_seconds_(before.seconds) {
   const std::int64_t planned = session.trainer->planned_steps();
   last_step_ = options.max_steps > 0 ? std::min(options.max_steps, planned) : planned;
   step_ = session.trainer->steps_done();

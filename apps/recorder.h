@@ -12,7 +12,9 @@ namespace nagare::apps {
 
 class Recorder : public ssl::TrainObserver {
  public:
-  Recorder(Session& session, const Options& options, RunDirectory& run, Console& console);
+  // `before`: what the run did until it was stopped; nothing in a new run.
+  Recorder(Session& session, const Options& options, RunDirectory& run, Console& console,
+           const Trained& before);
 
   void on_step(const ssl::StepReport& report) override;
   void on_evaluation(const ssl::EvaluationReport& report) override;

@@ -111,17 +111,28 @@ void RunDirectory::add_metrics(std::string_view json_line) {
   metrics_->append(std::string(json_line) + "\n");
 }
 
-void RunDirectory::drop_metrics_after(std::int64_t step) {
+Trained RunDirectory::drop_metrics_after(std::int64_t step) {
+  Trained trained;
   std::string kept;
   std::istringstream lines(io::read_text(path_ / kMetricsName));
   for (std::string line; std::getline(lines, line);) {
     // A kill may have cut the last line.
     const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_discarded() && json.value("step", std::int64_t{0}) <= step) kept += line + "\n";
+    if (!json.is_object()) continue;
+    const bool has_step = json.contains("step");
+    if (has_step && (!json["step"].is_number() || json["step"].get<std::int64_t>() > step)) continue;
+    kept += line + "\n";
+    const auto images = json.find("images");
+    const auto seconds = json.find("seconds");
+    if (images == json.end() || seconds == json.end() || !images->is_number() || !seconds->is_number())
+      continue;
+    trained.images += images->get<std::int64_t>();
+    trained.seconds += seconds->get<double>();
   }
   metrics_.reset();
   write(kMetricsName, kept);
   metrics_ = std::make_unique<io::AppendFile>(path_ / kMetricsName);
+  return trained;
 }
 
 void RunDirectory::add_log(std::string_view text) { log_->append(text); }

@@ -26,6 +26,12 @@ struct RunStatus {
   int exit_code = 0;
 };
 
+// What the steps in metrics.jsonl add up to.
+struct Trained {
+  std::int64_t images = 0;
+  double seconds = 0.0;
+};
+
 class RunDirectory {
  public:
   enum class Kind { absent, empty, run, other };
@@ -49,8 +55,8 @@ class RunDirectory {
   void write_status(const RunStatus& status) const;
   // One line of metrics.jsonl, the newline not included.
   void add_metrics(std::string_view json_line);
-  // Forgets what metrics.jsonl says of later steps: a resumed run does them again.
-  void drop_metrics_after(std::int64_t step);
+  // Forgets what metrics.jsonl says of later steps: a resumed run does them again. Of a negative step: of all.
+  Trained drop_metrics_after(std::int64_t step);
   void add_log(std::string_view text);
 
  private:

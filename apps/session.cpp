@@ -60,6 +60,16 @@ ssl::StreamOptions stream_options(const Options& options) {
           .seed = static_cast<std::uint64_t>(options.seed)};
 }
 
+// A lone image has no batch statistics: every method would end at that batch, maybe hours from now.
+void check_batches(const ssl::Stream& stream, const Options& options) {
+  for (const ssl::StreamBatch& batch : stream.batches) {
+    if (batch.ids.size() > 1) continue;
+    throw BadConfig("stream-batch " + std::to_string(options.stream_batch) + ": task " +
+                    std::to_string(batch.task + 1) +
+                    " has a batch of a single image, and batch norm needs 2; choose larger batches");
+  }
+}
+
 Session make_session(const Settings& settings) {
   const Options& options = settings.options();
   check_free_options(settings, ssl::method_table(), "method", options.method, options.method_options);
@@ -74,6 +84,7 @@ Session make_session(const Settings& settings) {
   session.dataset = std::make_unique<ssl::Dataset>(load_data(options, session.device));
   const ssl::Dataset& data = *session.dataset;
   ssl::Stream stream = ssl::make_stream(data.train.labels, data.classes(), stream_options(options));
+  check_batches(stream, options);
 
   const auto seed = static_cast<std::uint64_t>(options.seed);
   auto method = ssl::make_method(

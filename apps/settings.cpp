@@ -97,6 +97,11 @@ bool parse_switch(std::string_view text, const std::string& who) {
   throw BadConfig(who + " is \"" + printable(text) + "\": need true or false");
 }
 
+// The run's TOML and JSON files, which repeat the options, can hold nothing else.
+void check_text(std::string_view text, const std::string& who) {
+  if (!is_utf8(text)) throw BadConfig(who + " is \"" + printable(text) + "\": need valid UTF-8");
+}
+
 std::vector<std::string> known_keys() {
   std::vector<std::string> keys;
   for (const OptionRow& row : option_table()) {
@@ -161,10 +166,12 @@ void Settings::assign(std::string_view key, std::string_view text, const std::st
       [&](auto* value) {
         using T = std::remove_pointer_t<decltype(value)>;
         if constexpr (std::is_same_v<T, std::string>) {
+          check_text(text, who);
           *value = text;
         } else if constexpr (std::is_same_v<T, bool>) {
           *value = parse_switch(text, who);
         } else if constexpr (std::is_same_v<T, FreeOptions>) {
+          check_text(text, who);
           (*value)[std::string(key.substr(row->key.size() + 1))] = text;
           long_key = key;
         } else if constexpr (std::is_same_v<T, WholeNumbers>) {
@@ -253,7 +260,8 @@ std::string Settings::resolved_toml() const {
     const std::string key(row.key);
     if (const auto* free = std::get_if<FreeOptions*>(&field)) {
       for (const auto& [name, text] : **free) {
-        toml += key + "." + name + " = " + toml_quote(text) + "  # " + origin(key + "." + name) + "\n";
+        toml +=
+            key + "." + name + " = " + toml_quote(text) + "  # " + printable(origin(key + "." + name)) + "\n";
       }
       continue;
     }
@@ -261,7 +269,7 @@ std::string Settings::resolved_toml() const {
         std::holds_alternative<std::string*>(field) || std::holds_alternative<WholeNumbers*>(field)
             ? toml_quote(field_text(field))
             : field_text(field);
-    toml += key + " = " + text + "  # " + origin(row.key) + "\n";
+    toml += key + " = " + text + "  # " + printable(origin(row.key)) + "\n";
   }
   return toml;
 }

@@ -18,6 +18,7 @@
 #include "engine/device/memory.h"
 #include "engine/io/clock.h"
 #include "engine/profile/profile.h"
+#include "engine/text/printable.h"
 
 namespace nagare::apps {
 namespace {
@@ -92,7 +93,7 @@ void announce(const Session& session, const Options& options, const io::Path& ou
                            options.strategy, options.model, session.trainer->planned_steps(),
                            to_string(session.device), session.manifest.precision, session.threads,
                            session.threads == 1 ? "" : "s", options.seed));
-  console.note("run directory: " + out.string());
+  console.note("run directory: " + printable(out.string()));
 }
 
 struct Run {
@@ -134,8 +135,8 @@ ExitCode finish(const Run& run, const ssl::TrainResult& result, Recorder& record
   return ExitCode::done;
 }
 
-ExitCode train(const Run& run) {
-  Recorder recorder(run.session, run.options, run.directory, run.console);
+ExitCode train(const Run& run, const Trained& before) {
+  Recorder recorder(run.session, run.options, run.directory, run.console, before);
   if (!run.options.profile.empty()) profile::start(run.session.device);
   const ssl::TrainResult result = run.session.trainer->run(recorder);
   if (!run.options.profile.empty()) {
@@ -145,7 +146,11 @@ ExitCode train(const Run& run) {
   return finish(run, result, recorder);
 }
 
-void restore(const Run& run) {
+Trained restore(const Run& run) {
+  if (!has_checkpoint(run.directory.path())) {
+    run.console.note("no checkpoint was saved yet: from the beginning");
+    return run.directory.drop_metrics_after(-1);
+  }
   const io::Path checkpoint = newest_checkpoint(run.directory.path());
   read_manifest(checkpoint);
   nn::StateList state;
@@ -153,8 +158,8 @@ void restore(const Run& run) {
   load_checkpoint(checkpoint, state);
   run.session.trainer->state_restored();
   const std::int64_t step = run.session.trainer->steps_done();
-  run.directory.drop_metrics_after(step);
-  run.console.note(fmt::format("resumed from {} (step {})", checkpoint.string(), step));
+  run.console.note(fmt::format("resumed from {} (step {})", printable(checkpoint.string()), step));
+  return run.directory.drop_metrics_after(step);
 }
 
 ExitCode dry_run(const Settings& settings, const Session& session, Console& console) {
@@ -204,8 +209,7 @@ ExitCode train_in_directory(const Run& run, bool resume) {
     begin_files(run, resume);
     status("running", {.code = ExitCode::done, .message = ""});
     announce(run.session, run.options, run.directory.path(), run.console);
-    if (resume) restore(run);
-    return train(run);
+    return train(run, resume ? restore(run) : Trained{});
   } catch (...) {
     const Failure failure = describe(std::current_exception());
     run.directory.add_log("error: " + failure.message + "\n");

@@ -6,12 +6,12 @@
 namespace nagare {
 namespace {
 
-// Bytes of the well-formed character at the start of `text`, 0 when there is none (overlong forms, surrogates
-// and values above U+10FFFF are not characters).
+// Bytes of the well-formed character at the start of `text`, which is not empty; 0 when there is none (overlong
+// forms, surrogates and values above U+10FFFF are not characters).
 std::size_t character_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const std::uint8_t first = byte(0);
-  if (first < 0x80) return first >= 0x20 && first != 0x7F ? 1 : 0;
+  if (first < 0x80) return 1;
   const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
   if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
   for (std::size_t i = 1; i < length; ++i) {
@@ -19,8 +19,13 @@ std::size_t character_length(std::string_view text) {
   }
   if ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F)) return 0;
   if ((first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) > 0x8F)) return 0;
-  if (first == 0xC2 && byte(1) < 0xA0) return 0;  // C1 control characters
   return length;
+}
+
+// Of the well-formed character at the start of `text`: C0, delete, C1.
+bool is_control(std::string_view text) {
+  const auto first = static_cast<std::uint8_t>(text[0]);
+  return first < 0x20 || first == 0x7F || (first == 0xC2 && static_cast<std::uint8_t>(text[1]) < 0xA0);
 }
 
 }  // namespace
@@ -30,7 +35,7 @@ std::string printable(std::string_view bytes) {
   std::string text;
   while (!bytes.empty()) {
     const std::size_t length = character_length(bytes);
-    if (length == 0) {
+    if (length == 0 || is_control(bytes)) {
       const auto byte = static_cast<std::uint8_t>(bytes[0]);
       text += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
       bytes.remove_prefix(1);
@@ -40,6 +45,15 @@ std::string printable(std::string_view bytes) {
     }
   }
   return text;
+}
+
+bool is_utf8(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const std::size_t length = character_length(bytes);
+    if (length == 0) return false;
+    bytes.remove_prefix(length);
+  }
+  return true;
 }
 
 }  // namespace nagare

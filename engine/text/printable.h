@@ -9,4 +9,7 @@ namespace nagare {
 // Control characters and bytes that are not well-formed UTF-8 become \xNN; everything else stays.
 std::string printable(std::string_view bytes);
 
+// Well-formed UTF-8, control characters included.
+bool is_utf8(std::string_view bytes);
+
 }  // namespace nagare

@@ -87,8 +87,9 @@ std::vector<std::int64_t> class_order(const StreamOptions& options, std::int64_t
 void append_batches(const std::vector<std::int64_t>& ids, std::int64_t task, std::int64_t batch,
                     Stream& stream) {
   const auto size = static_cast<std::size_t>(batch);
-  for (std::size_t begin = 0; begin < ids.size(); begin += size) {
-    const std::size_t end = std::min(begin + size, ids.size());
+  for (std::size_t begin = 0, end = 0; begin < ids.size(); begin = end) {
+    end = std::min(begin + size, ids.size());
+    if (size > 2 && ids.size() - end == 1) --end;  // batch norm needs two images in the last batch
     const std::int64_t position =
         stream.batches.empty()
             ? 0

@@ -18,7 +18,7 @@ namespace nagare::ssl {
 struct StreamOptions {
   std::string spec = "seq:5";  // "seq:T" (class-incremental, T tasks), "iid"; see `nagare list streams`
   std::string class_order = "natural";  // "natural", "seeded", or "3,1,0,2,..." (every class once)
-  std::int64_t batch = 100;  // images that arrive together; the last batch of a task may be smaller
+  std::int64_t batch = 100;  // images that arrive together; the last one or two of a pass may be smaller
   std::int64_t epochs = 1;   // passes over each task; 1 is online learning
   std::uint64_t seed = 0;
 };

@@ -118,6 +118,8 @@ TEST_F(BadInputTest, AbsurdValues) {
   expect(with({"--seed", "-1"}), kConfig, "--seed");
   expect(with({"--threads", "1000000"}), kConfig, "--threads");
   expect(with({"--stream-batch", "0"}), kConfig, "--stream-batch");
+  expect(with({"--data", "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--stream-batch", "1"}),
+         kConfig, "batch of a single image");
   expect(with({"--precision", "fp8"}), kConfig, "fp8");
   expect(with({"--data", "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--stream", "seq:3"}),
          kConfig, "seq:3");
@@ -129,10 +131,18 @@ TEST_F(BadInputTest, AbsurdValues) {
          kConfig, "0,1");
 }
 
+TEST_F(BadInputTest, TextThatIsNotUtf8) {
+  expect({"train", "--device", "cpu", "--out", out() + "\xff"}, kConfig, "\\xff\": need valid UTF-8");
+  expect({"train", "--device", "cpu", "--out", out(), "--method.views", "\xc3"}, kConfig, "need valid UTF-8");
+}
+
 TEST_F(BadInputTest, ContradictoryFlags) {
   const Outcome twice = run_nagare({"data", "show", "fractal", "--data", "fractal"});
   EXPECT_EQ(twice.exit_code, 2);
   EXPECT_THAT(twice.err, HasSubstr("given twice"));
+  const Outcome repeated = run_nagare({"data", "show", "fractal", "--seed", "1", "--seed", "2"});
+  EXPECT_EQ(repeated.exit_code, 2);
+  EXPECT_THAT(repeated.err, HasSubstr("--seed is given 2 times"));
   const Outcome resume = run_nagare({"train", "--resume"});
   EXPECT_EQ(resume.exit_code, 2);
   EXPECT_THAT(resume.err, HasSubstr("--resume needs --out"));

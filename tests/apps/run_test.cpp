@@ -167,6 +167,27 @@ TEST_F(RunTest, GoesOnFromWhereItEnded) {
   EXPECT_EQ(read_json(run() + "/results.json")["accuracy_matrix"].size(), 2U);
 }
 
+TEST_F(RunTest, ResultsCountTheImagesOfAllSessions) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "2"})).exit_code, 0);
+  const json first = read_json(run() + "/results.json");
+  ASSERT_EQ(run_nagare({"train", "--resume", "--out", run(), "--max-steps", "0"}).exit_code, 0);
+  const json whole = read_json(run() + "/results.json");
+  EXPECT_EQ(whole["images_trained"].get<int>(), 2 * first["images_trained"].get<int>());
+  EXPECT_GT(whole["training_seconds"].get<double>(), first["training_seconds"].get<double>());
+  // Nothing is left to do: the results stay.
+  ASSERT_EQ(run_nagare({"train", "--resume", "--out", run()}).exit_code, 0);
+  EXPECT_EQ(read_json(run() + "/results.json")["images_trained"], whole["images_trained"]);
+}
+
+TEST_F(RunTest, ARunKilledBeforeItsFirstCheckpointBeginsAgain) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
+  std::filesystem::remove_all(run() + "/checkpoints");
+  const Outcome outcome = run_nagare({"train", "--resume", "--out", run(), "--max-steps", "0"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("from the beginning"));
+  EXPECT_THAT(steps_of(run()), testing::ElementsAre(1, 2, 3, 4));
+}
+
 TEST_F(RunTest, AResumedRunForgetsTheStepsAfterItsCheckpoint) {
   ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "2"})).exit_code, 0);
   // As after a kill: two more steps were logged, the last line half, and no checkpoint followed.
@@ -269,6 +290,21 @@ TEST_F(RunTest, ADamagedCheckpointIsNamed) {
     const Outcome outcome = run_nagare(command);
     EXPECT_EQ(outcome.exit_code, 5) << outcome.err;
     EXPECT_THAT(outcome.err, HasSubstr("model.safetensors"));
+  }
+}
+
+TEST_F(RunTest, ADamagedHeaderIsACheckpointsFault) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
+  const std::string state = run() + "/checkpoints/step-000000001/state.safetensors";
+  std::string bytes = read_all(state);
+  bytes[20] = '\xff';
+  write_all(state, bytes);
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"eval", run(), "--device", "cpu"},
+        {"train", "--resume", "--out", run(), "--max-steps", "2"}}) {
+    const Outcome outcome = run_nagare(command);
+    EXPECT_EQ(outcome.exit_code, 5) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("state.safetensors"));
   }
 }
 

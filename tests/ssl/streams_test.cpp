@@ -77,6 +77,13 @@ TEST(Stream, OnlyTheLastBatchOfAPassIsSmaller) {
   EXPECT_THAT(sizes, ElementsAre(4, 4, 2, 4, 4, 2, 4, 4, 2, 4, 4, 2));
 }
 
+TEST(Stream, TheLastBatchOfAPassHasTwoImages) {
+  const Stream stream = make_stream(interleaved(1, 9), 1, {.spec = "iid", .batch = 4});
+  std::vector<std::size_t> sizes;
+  for (const StreamBatch& batch : stream.batches) sizes.push_back(batch.ids.size());
+  EXPECT_THAT(sizes, ElementsAre(4, 3, 2));
+}
+
 TEST(Stream, IsShuffledByTheSeedAndTheEpochAlone) {
   const Labels labels = interleaved(4, 50);
   const StreamOptions options{.spec = "seq:2", .epochs = 2, .seed = 1};
