@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
+#include "engine/device/errors.h"
 #include "engine/io/clock.h"
 
 namespace nagare::apps {
@@ -43,8 +46,9 @@ std::string fit(const Console::Fields& fields, std::size_t width) {
 }  // namespace
 
 void Console::result(std::string_view text) const {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written || std::fflush(stdout) != 0)
+    throw CannotWrite(std::string("cannot write to stdout: ") + std::strerror(errno));
 }
 
 void Console::line(std::string_view text, bool silent) {

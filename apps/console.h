@@ -10,7 +10,7 @@ namespace nagare::apps {
 
 class Console {
  public:
-  // A document or table for stdout.
+  // A document or table for stdout. CannotWrite when it does not get there.
   void result(std::string_view text) const;
   // One line for people; nothing under --quiet, but always in the log.
   void note(std::string_view line);

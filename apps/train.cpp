@@ -104,8 +104,7 @@ struct Run {
   Console& console;
 };
 
-ExitCode finish(const Run& run, const ssl::TrainResult& result, Recorder& recorder) {
-  recorder.save();
+ExitCode finish(const Run& run, const ssl::TrainResult& result, const Recorder& recorder) {
   const RunSummary summary{.result = result,
                            .images_trained = recorder.images_trained(),
                            .training_seconds = recorder.training_seconds(),
@@ -139,6 +138,7 @@ ExitCode train(const Run& run, const Trained& before) {
   Recorder recorder(run.session, run.options, run.directory, run.console, before);
   if (!run.options.profile.empty()) profile::start(run.session.device);
   const ssl::TrainResult result = run.session.trainer->run(recorder);
+  recorder.save();  // before anything that can fail
   if (!run.options.profile.empty()) {
     io::write_file(run.options.profile, profile::trace_json());
     run.console.note("trace: " + run.options.profile + " (open it in ui.perfetto.dev or chrome://tracing)");

@@ -188,6 +188,13 @@ TEST_F(RunTest, ARunKilledBeforeItsFirstCheckpointBeginsAgain) {
   EXPECT_THAT(steps_of(run()), testing::ElementsAre(1, 2, 3, 4));
 }
 
+TEST_F(RunTest, ATraceThatCannotBeWrittenCostsNoTraining) {
+  const Outcome outcome =
+      run_nagare(tiny_run(run(), {"--max-steps", "1", "--profile", directory_ / "nowhere/trace.json"}));
+  EXPECT_EQ(outcome.exit_code, kCannotWrite) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(run() + "/checkpoints/step-000000001/manifest.json"));
+}
+
 TEST_F(RunTest, AResumedRunForgetsTheStepsAfterItsCheckpoint) {
   ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "2"})).exit_code, 0);
   // As after a kill: two more steps were logged, the last line half, and no checkpoint followed.
