@@ -1,5 +1,5 @@
 #pragma once
-// The weight gradient of a convolution as one matrix product, for the shapes where oneDNN's own is slow or wrong.
+// The weight gradient of a convolution as one matrix product, for the shapes where oneDNN's own is slow or suspect.
 //
 //   dw (out_channels, K) = dy^T (out_channels, R)  columns (R, K),   K = kernel height * kernel width * in_channels
 //   columns row r = the window of x under output pixel r (im2col), zero in the padding
@@ -13,7 +13,8 @@
 namespace nagare::vendor::cpu {
 
 // True where the product takes the place of oneDNN's primitive:
-//   1x1 kernels with a stride, because oneDNN 2.6.3 writes out of bounds there when channels are no multiple of 16
+//   1x1 kernels with a stride: oneDNN 2.6.3's f32 primitive was the last to run before crashes with 2 threads (4 to 8
+//   channels, stride 2), and they ended with this route; its cause inside oneDNN is not known
 //   bf16 with short output rows on AMX, because it is faster (docs/decisions.md has the measurements)
 template <class T>
 bool weights_prefer_product(const Convolution& p);
