@@ -11,6 +11,21 @@ namespace nagare {
 void set_threads(int threads);
 int threads();
 
+// Whether the caller is one thread of a parallel_for.
+bool in_parallel();
+
+// While it lives inside a parallel_for, libraries called by this thread take no further threads. Outside it does nothing.
+class OneThread {
+ public:
+  OneThread();
+  ~OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 // body(i) for i in [0, n). body must not throw.
 template <class Body>
 void parallel_for(std::int64_t n, const Body& body) {

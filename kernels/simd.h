@@ -51,4 +51,60 @@ NAGARE_INLINE void store(bf16* p, const Vector& v) {
   std::memcpy(static_cast<void*>(p), &half, sizeof half);
 }
 
+// The first `count` (1..16) of sixteen, the others set to `fill`; and back.
+template <class T>
+NAGARE_INLINE void load_first(const T* p, std::int64_t count, float fill, Vector& v) {
+  for (int i = 0; i < kLanes; ++i) v[i] = i < count ? nagare::load(p + i) : fill;
+}
+template <class T>
+NAGARE_INLINE void store_first(T* p, std::int64_t count, const Vector& v) {
+  for (int i = 0; i < count; ++i) nagare::store(p + i, v[i]);
+}
+
+// The sixteen added (or the largest taken) as a tree, in the same order everywhere.
+NAGARE_INLINE float sum(Vector v) {
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v[i] += v[i + half];
+  }
+  return v[0];
+}
+NAGARE_INLINE float max(Vector v) {
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
+  }
+  return v[0];
+}
+
+// e^x: relative error below 2e-7 where the result is a normal number; 0 below -103.9 (subnormal results keep their
+// absolute error), infinity above 88.72, NaN for NaN.
+// x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7, 2^n by exponent bits in two halves,
+// so that 2^-149 and 2^127 are both reached.
+NAGARE_INLINE void exp(const Vector& x, Vector& y) {
+  using I32 = std::int32_t __attribute__((vector_size(64)));
+  const Vector low = Vector{} - 104.0F;
+  const Vector high = Vector{} + 89.0F;
+  Vector t = x > low ? x : low;  // NaN becomes `low` here and is put back at the end
+  t = t < high ? t : high;
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer
+  const Vector n = (t * 1.44269504F + kRound) - kRound;
+  Vector r = t - n * 0.693359375F;
+  r = r - n * -2.12194440e-4F;
+  Vector p = r * 1.98412698e-4F + 1.38888889e-3F;
+  p = p * r + 8.33333333e-3F;
+  p = p * r + 4.16666667e-2F;
+  p = p * r + 1.66666667e-1F;
+  p = p * r + 0.5F;
+  p = (p * r) * r + r + 1.0F;
+  const I32 exponent = __builtin_convertvector(n, I32);
+  const I32 first = exponent >> 1;
+  const I32 first_bits = (first + 127) << 23;
+  const I32 second_bits = (exponent - first + 127) << 23;
+  Vector first_power;
+  Vector second_power;
+  std::memcpy(&first_power, &first_bits, sizeof first_power);
+  std::memcpy(&second_power, &second_bits, sizeof second_power);
+  p = (p * first_power) * second_power;
+  y = x == x ? p : x;
+}
+
 }  // namespace nagare::simd
