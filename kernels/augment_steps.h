@@ -37,8 +37,7 @@ NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE Rgb blend(const Rgb& x, float factor, flo
   return {clip_unit(factor * x.r + rest), clip_unit(factor * x.g + rest), clip_unit(factor * x.b + rest)};
 }
 
-// One channel of HSV -> RGB with c = v s: v - c clip(min(k, 4 - k)), k = (n + 6 h) mod 6, n = 5, 3, 1 for r,
-// g, b.
+// One channel of HSV -> RGB with c = v s: v - c clip(min(k, 4 - k)), k = (n + 6 h) mod 6, n = 5, 3, 1 for r, g, b.
 NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE float channel_of_hsv(float n, float six_h, float v, float c) {
   const float turn = n + six_h;
   const float wrapped = turn - 6.0F;

@@ -60,8 +60,7 @@ void for_each_tile(const BatchNorm& p, const Body& body) {
   });
 }
 
-// group.run<V>(c, n): V vectors of channels from c, of which the last holds n <= kLanes channels (V > 1: all
-// full).
+// group.run<V>(c, n): V vectors of channels from c, of which the last holds n <= kLanes channels (V > 1: all full).
 template <class Group>
 NAGARE_INLINE void for_each_group(const Tile& tile, const Group& group) {
   std::int64_t c = tile.channel;
@@ -172,8 +171,7 @@ struct Apply {
   }
 };
 
-// How ReLU's mask is found again: there is none; from h, computed anew; or from y, where a residual went into
-// h.
+// How ReLU's mask is found again: there is none; from h, computed anew; or from y, where a residual went into h.
 enum class Mask { none, from_h, from_y };
 
 // g = dy under the mask. d = x - mean.

@@ -9,8 +9,7 @@ namespace nagare::kernels::cuda {
 namespace {
 
 // A block of threads owns 32 neighbouring channels (one per lane, so that loads coalesce) and a share of the
-// rows; its eight warps take those rows in turn. Partial results meet in shared memory, then in a second
-// kernel.
+// rows; its eight warps take those rows in turn. Partial results meet in shared memory, then in a second kernel.
 constexpr int kRowsAtOnce = kBlock / kWarp;
 constexpr std::int64_t kMaxShares = 256;
 
@@ -116,8 +115,7 @@ __global__ void apply_columns(BatchNorm p, const T* x, const T* residual, BatchN
   });
 }
 
-// dy under ReLU's mask; d = x - mean. The mask comes from y where a residual went in, else from h, computed
-// anew.
+// dy under ReLU's mask; d = x - mean. The mask comes from y where a residual went in, else from h, computed anew.
 template <class T>
 __device__ float masked(const BatchNorm& p, const BatchNormInputs<T>& in, const BatchNormColumns& columns,
                         bool from_y, std::int64_t i, std::int64_t c, float d) {

@@ -2,31 +2,29 @@
 // Batch normalisation of every column of a matrix, fused with a residual sum and ReLU, and its gradient.
 //
 //   statistics   training: mean[c] = 1/n sum_r x[r,c],  var[c] = 1/n sum_r (x[r,c] - mean[c])^2,  n = rows,
-//                running_mean += momentum (mean - running_mean),  running_var += momentum (var n/(n-1) -
-//                running_var) otherwise: mean = running_mean, var = running_var.  Both: inv_std = 1 /
-//                sqrt(var + epsilon)
+//                running_mean += momentum (mean - running_mean),
+//                running_var += momentum (var n/(n-1) - running_var)
+//                otherwise: mean = running_mean, var = running_var.  Both: inv_std = 1 / sqrt(var + epsilon)
 //   apply        h = (x - mean) inv_std gamma + beta + residual,   y = relu ? max(h, 0) : h
 //   backward     g = relu ? dy [h > 0] : dy,   xhat = (x - mean) inv_std,   dresidual = g,
 //                dbeta = sum_r g,   dgamma = sum_r g xhat,
 //                dx = gamma inv_std (g - [training] (dbeta + xhat dgamma) / n)
 //
-// x, residual, y and their gradients   T (rows, channels), row-major (an NHWC batch has N*H*W rows); T is
-// float or bf16 all else                             f32 (channels); gamma, beta may both be nullptr (1 and
-// 0), residual too;
+// x, residual, y and their gradients   T (rows, channels), row-major (an NHWC batch has N*H*W rows); T is float
+//                                      or bf16
+// all else                             f32 (channels); gamma, beta may both be nullptr (1 and 0), residual too;
 //                                      running_mean and running_var may both be nullptr in training
 // workspace    f32 (workspace_floats()), written and read inside one call
 // aliasing     apply: y may be x or residual. backward: dx may be dy or x, dresidual may be dy
 // special      NaN in x makes its whole channel NaN in training; a NaN before ReLU stays NaN
 // accuracy     sums of deviations from a value of each block of rows, merged in double (CPU) or as means and
-// squared
-//              deviations (CUDA): a mean that is large against the deviations does no harm
+//              squared deviations (CUDA): a mean that is large against the deviations does no harm
 // determinism  fixed blocks of rows merged in their order: the same bits for any number of threads, and on
-// every run cost         forward reads x twice, residual once, writes y; backward reads x and dy twice and
-// writes dx; after a
-//              residual and ReLU it reads y, x and dy, writes dresidual, reads that and x again, writes dx
+//              every run
+// cost         forward reads x twice, residual once, writes y; backward reads x and dy twice and writes dx; after
+//              a residual and ReLU it reads y, x and dy, writes dresidual, reads that and x again, writes dx
 // errors       std::invalid_argument naming sizes and hyper-parameters, before anything is written; rows = 0
-// does nothing
-//              outside training, and gives gradients of zero
+//              does nothing outside training, and gives gradients of zero
 // source       Ioffe and Szegedy, ICML 2015, algorithm 1; merging: Chan, Golub and LeVeque, COMPSTAT 1982
 #include <cstdint>
 

@@ -8,8 +8,7 @@
 //   soft_cross_entropy   loss[r] = -sum_c q[r,c] log p[r,c]
 //     backward           dx[r,c] = dloss (p[r,c] sum_k q[r,k] - q[r,c]) / rows
 //
-// The backwards are those of the MEAN of the row losses; dloss is its upstream gradient, one f32 on the
-// device.
+// The backwards are those of the MEAN of the row losses; dloss is its upstream gradient, one f32 on the device.
 //
 // x, q, dx  f32 (rows, cols), row-major;  target  i64 (rows);  max, log_sum, loss  f32 (rows)
 // q         constant; >= 0, any sum. An entry of exactly 0 hides its logit, whatever that is

@@ -3,8 +3,7 @@
 //
 //   forward    norm[r] = ||x[r,:]||,  y[r,c] = x[r,c] / max(norm[r], epsilon)
 //   backward   dx[r,c] = (dy[r,c] - y[r,c] sum_k y[r,k] dy[r,k]) / norm[r]   where norm[r] >= epsilon
-//              dx[r,c] = dy[r,c] / epsilon                                    elsewhere, where the
-//              divisor is a constant
+//              dx[r,c] = dy[r,c] / epsilon   elsewhere, where the divisor is a constant
 //
 // x, y, dy, dx  f32 (rows, cols), row-major;  norm  f32 (rows)
 // epsilon       positive; 1e-12 in the methods

@@ -38,8 +38,7 @@ __global__ void gather_words(GatherRows p, const Word* x, const std::int64_t* in
   });
 }
 
-// One warp per source row looks through all indices, 32 at a time, and adds the rows that match, in their
-// order.
+// One warp per source row looks through all indices, 32 at a time, and adds the rows that match, in their order.
 template <class T>
 __global__ void add_matching_rows(GatherRows p, const T* y, const std::int64_t* index, T* x) {
   for_each_row_of_this_warp(p.source_rows, [=](std::int64_t s, int lane) {

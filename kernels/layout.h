@@ -10,8 +10,7 @@
 // special      an index outside [0, source_rows): the CPU twin throws std::out_of_range before writing;
 //              on CUDA its row of y has all bits set (NaN in f32 and bf16) and scatter_add_rows leaves it out
 // determinism  scatter_add_rows adds in a fixed order, in f32: bit-identical on every run and device
-// cost         one read and one write per element; scatter_add_rows on CUDA reads all indices for every
-//              source row
+// cost         one read and one write per element; scatter_add_rows on CUDA reads all indices for every source row
 #include <cstddef>
 #include <cstdint>
 

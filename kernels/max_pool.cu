@@ -5,8 +5,7 @@
 namespace nagare::kernels::cuda {
 namespace {
 
-// One thread per output element: neighbouring threads hold neighbouring channels, so every access is
-// coalesced.
+// One thread per output element: neighbouring threads hold neighbouring channels, so every access is coalesced.
 template <class T>
 __global__ void pool(MaxPool p, std::int64_t n, const T* x, T* y, std::uint8_t* at) {
   for_each_index_of_this_thread(n, [=](std::int64_t index) {

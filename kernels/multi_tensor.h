@@ -2,24 +2,24 @@
 // One pass over all parameters of a network at once: optimiser steps, EMA, gradient clipping. A network has
 // some sixty tensors, most of them tiny; one launch for all of them costs what one launch costs.
 //
-// Every tensor is a segment: its pointers, its length, and what is its own (weight decay). All elements are
-// f32.
+// Every tensor is a segment: its pointers, its length, and what is its own (weight decay). All elements are f32.
 //
 //   sums      per segment |p|^2, |g|^2 and |a (g + wd p) + b m|^2, to sums[3 i], [3 i + 1], [3 i + 2]
 //   sgd       d = s (g + wd p);  m = mu m + take d;  u = from_gradient d + from_momentum m;  p -= rate u
 //             s = trust.scale, or for a `trusted` segment what trust_step() below makes of its sums (LARS)
-//   adam      g' = g + wd p (decoupled: p -= rate wd p instead);  m = b1 m + (1 - b1) g';  v = b2 v + (1 -
-//   b2) g'^2;
+//   adam      g' = g + wd p (decoupled: p -= rate wd p instead);  m = b1 m + (1 - b1) g';
+//             v = b2 v + (1 - b2) g'^2;
 //             p -= rate (m / correction1) / (sqrt(v / correction2) + epsilon),  correction = 1 - beta^steps
 //   ema       target = decay target + (1 - decay) source
-//   clip_norm   g *= min(1, limit / (total + 1e-6)), total = sqrt(sum_i |g_i|^2) over the segments' sums, to
-//   *norm clip_value  g = min(max(g, -limit), limit)
+//   clip_norm   g *= min(1, limit / (total + 1e-6)), total = sqrt(sum_i |g_i|^2) over the segments' sums, to *norm
+//   clip_value  g = min(max(g, -limit), limit)
 //
-// pointers  memory of the twin's device; `segments` itself is host memory and is free again when the call
-// returns partials  scratch for 3 * count_blocks(segments) floats aliasing  pointers of different roles or
-// segments must not overlap special   NaN and infinity pass through all of them as arithmetic has it;
-// clip_value keeps NaN accuracy  sums: relative 1e-6; they are added in an order given by the lengths alone,
-// so bits do not vary cost      one read and one write per pointer and element; launches: 1 per 128 segments
+// pointers  memory of the twin's device; `segments` itself is host memory and is free again when the call returns
+// partials  scratch for 3 * count_blocks(segments) floats
+// aliasing  pointers of different roles or segments must not overlap
+// special   NaN and infinity pass through all of them as arithmetic has it; clip_value keeps NaN
+// accuracy  sums: relative 1e-6; they are added in an order given by the lengths alone, so bits do not vary
+// cost      one read and one write per pointer and element; launches: 1 per 128 segments
 // source    PyTorch's torch.optim semantics; LARS: You et al., arXiv:1708.03888, and the variants named below
 #include <cmath>
 #include <cstdint>

@@ -1,6 +1,5 @@
 #pragma once
-// Philox4x32-10: random numbers as a pure function of a counter and a key. Every draw in nagare comes from
-// here.
+// Philox4x32-10: random numbers as a pure function of a counter and a key. Every draw in nagare comes from here.
 //
 //   key      the run's 64-bit seed
 //   counter  (block of 4 draws | purpose << 24, step, sample, view)
@@ -54,8 +53,8 @@ struct RandomKey {
   std::uint32_t view = 0;
 };
 
-// Block `block` of four draws of a stream, and a draw as f32 in [0, 1): for code that needs draw i without i
-// - 1 others.
+// Block `block` of four draws of a stream, and a draw as f32 in [0, 1): for code that needs draw i without i - 1
+// others.
 NAGARE_HOST_DEVICE inline PhiloxBlock random_block(const RandomKey& key, std::uint32_t block) {
   return philox4x32(
       {{(static_cast<std::uint32_t>(key.purpose) << 24) + block, key.step, key.sample, key.view}}, key.seed);

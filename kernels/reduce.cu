@@ -51,8 +51,7 @@ __global__ void sum_runs_by_block(Reduce p, Source source, Out* y) {
   }
 }
 
-// inner > 1: a block of 32 x 32 threads takes 32 neighbouring columns of one outer entry, every thread each
-// 32nd row.
+// inner > 1: a block of 32 x 32 threads takes 32 neighbouring columns of one outer entry, every thread each 32nd row.
 template <class Source, class Out>
 __global__ void sum_rows(Reduce p, Source source, Out* y) {
   NAGARE_SHARED(float, part, [kWarp][kWarp + 1]);

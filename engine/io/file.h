@@ -1,8 +1,7 @@
 #pragma once
 // Every file that nagare reads or writes goes through here, so that faults can be injected in one place.
 //
-// errors  BadData when reading fails, CannotWrite when writing fails; both name the path and the system's
-// reason.
+// errors  BadData when reading fails, CannotWrite when writing fails; both name the path and the system's reason.
 //         A short read or write and EINTR are handled inside.
 #include <cstddef>
 #include <cstdint>
@@ -34,8 +33,7 @@ MappedFile map_file(const Path& path);
 
 // Writes beside `path` and takes its name only in commit(): a reader sees the old file or the whole new one,
 // and after commit() the new one survives a power cut (fsync of the file, rename, fsync of the directory).
-// Without commit() the temporary file is removed. A failed fsync is final: the file is given up, not synced
-// again.
+// Without commit() the temporary file is removed. A failed fsync is final: the file is given up, not synced again.
 class AtomicFile {
  public:
   explicit AtomicFile(const Path& path);
@@ -55,8 +53,7 @@ class AtomicFile {
 
 void write_file(const Path& path, std::string_view content);
 
-// A log that grows: each append() reaches the system in one piece, at the end of the file whoever else writes
-// there.
+// A log that grows: each append() reaches the system in one piece, at the end of the file whoever else writes there.
 class AppendFile {
  public:
   // Created when absent.

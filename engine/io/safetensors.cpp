@@ -196,8 +196,7 @@ std::optional<std::uint64_t> bits_of(const TensorInfo& t) {
   return std::ranges::find(t.shape, 0) == t.shape.end() ? bits : 0;
 }
 
-// Sorted by their bytes, the tensors must tile the data: a hole could hide anything, an overlap makes two
-// names one.
+// Sorted by their bytes, the tensors must tile the data: a hole could hide anything, an overlap makes two names one.
 std::string check_layout(const std::vector<TensorInfo>& tensors, std::uint64_t data_size) {
   std::uint64_t at = 0;
   for (const TensorInfo& t : tensors) {

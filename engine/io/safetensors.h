@@ -2,12 +2,10 @@
 // The safetensors file format: named tensors, and named strings about them.
 //
 //   u64 little-endian header length N | N bytes of JSON | tensor bytes to the end of the file
-//   {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ..., "__metadata__": {"KEY":
-//   "TEXT"}}
+//   {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ..., "__metadata__": {"KEY": "TEXT"}}
 //
 // Elements are row-major, little-endian and packed. Reading treats the file as hostile and accepts only what
-// has one meaning; the list of refusals is in docs/file-formats.md. Values are not looked at: NaN may be
-// inside.
+// has one meaning; the list of refusals is in docs/file-formats.md. Values are not looked at: NaN may be inside.
 //
 // source  github.com/huggingface/safetensors
 #include <cstdint>
@@ -63,8 +61,7 @@ SafetensorsFile read_safetensors(const Path& path);
 
 // Atomically replaces `path`. Tensors are laid out by element size, widest first, then by name, without gaps,
 // behind a header padded to 8 bytes, so equal content gives equal bytes. Tensors may be on any device. errors
-// CannotWrite; std::invalid_argument for a repeated or reserved name, an undefined tensor, text that is no
-// UTF-8
+// CannotWrite; std::invalid_argument for a repeated or reserved name, an undefined tensor, text that is no UTF-8
 void write_safetensors(const Path& path, const std::vector<NamedTensor>& tensors,
                        const Metadata& metadata = {});
 

@@ -1,6 +1,5 @@
 #pragma once
-// Batch normalisation over every axis but the last, fused with a residual sum and ReLU; see
-// kernels/batch_norm.h.
+// Batch normalisation over every axis but the last, fused with a residual sum and ReLU; see kernels/batch_norm.h.
 //
 //   y = relu?((x - mean) / sqrt(var + epsilon) * gamma + beta + residual?)
 //

@@ -1,7 +1,6 @@
 #pragma once
 // A tensor combined with one value per column or one per row. x is f32 or bf16, the row or column f32; the
-// result has x's type, and the gradient of the row or column is f32. Errors: std::invalid_argument with both
-// shapes.
+// result has x's type, and the gradient of the row or column is f32. Errors: std::invalid_argument with both shapes.
 #include "engine/tensor/tensor.h"
 
 namespace nagare {

@@ -1,6 +1,5 @@
 #pragma once
-// The checks that every op makes of its inputs: std::invalid_argument names the op, what it got and what it
-// needs.
+// The checks that every op makes of its inputs: std::invalid_argument names the op, what it got and what it needs.
 #include "engine/tensor/tensor.h"
 
 namespace nagare {

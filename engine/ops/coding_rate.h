@@ -5,9 +5,8 @@
 // alpha    positive, finite (d / (b eps^2) in EMP-SSL)
 // returns  (n) f32;  gradient alpha (I + alpha z_i z_i^T)^-1 z_i
 // form     the Gram matrix of order min(b, d): det(I + alpha z z^T) = det(I + alpha z^T z)
-// errors   std::invalid_argument naming shape and alpha. Features that make the matrix indefinite or
-// non-finite: Diverged
-//          naming the matrix on the CPU; NaN in R_i on CUDA, where looking would stall the device
+// errors   std::invalid_argument naming shape and alpha. Features that make the matrix indefinite or non-finite:
+//          Diverged naming the matrix on the CPU; NaN in R_i on CUDA, where looking would stall the device
 // source   Ma et al., IEEE TPAMI 2007, eq. 10; Tong et al., arXiv:2304.03977, eq. 2
 #include "engine/tensor/tensor.h"
 

@@ -14,8 +14,7 @@ Tensor log_softmax(const Tensor& x, float temperature = 1.0F);
 // all classes.
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, float label_smoothing = 0.0F);
 
-// Mean over the rows of -sum_c probabilities log softmax(logits); both (R, C). The probabilities are
-// constants.
+// Mean over the rows of -sum_c probabilities log softmax(logits); both (R, C). The probabilities are constants.
 Tensor soft_cross_entropy(const Tensor& logits, const Tensor& probabilities);
 
 }  // namespace nagare

@@ -2,9 +2,9 @@
 // Optimisers: they read grad() of every parameter and change the parameters in place.
 //
 //   p parameter, g gradient, wd weight decay, mu momentum, lr the learning rate given to step()
-//   sgd     d = g + wd p;  m = mu m + (1 - dampening) d (first step: m = d);  p -= lr (nesterov: d + mu m,
-//   else m) lars    sgd whose d is scaled per tensor by a trust ratio of norms, see LarsOptions adam    g +=
-//   wd p;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
+//   sgd     d = g + wd p;  m = mu m + (1 - dampening) d (first step: m = d);  p -= lr (nesterov: d + mu m, else m)
+//   lars    sgd whose d is scaled per tensor by a trust ratio of norms, see LarsOptions
+//   adam    g += wd p;  m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
 //           p -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon)
 //   adamw   p -= lr wd p first, then adam with plain g
 //
@@ -24,20 +24,20 @@ namespace nagare::optim {
 
 // Which published LARS, as they differ in more than constants:
 //   emp      solo-learn's rule with the EMP-SSL settings as defaults
-//   solo     d = (g + wd p) q, q = eta |p| / (|g| + wd |p| + 1e-8); clip: q = min(q / lr, 1). Excluded or
-//   with a zero
-//            norm: d = g, undecayed
+//   solo     d = (g + wd p) q, q = eta |p| / (|g| + wd |p| + 1e-8); clip: q = min(q / lr, 1). Excluded or with
+//            a zero norm: d = g, undecayed
 //   lightly  as solo, never clipped; a tensor is excluded when its weight decay is 0
 //   fair     d = (g + wd p) eta |p| / |g + wd p| (ratio 1 where a norm is 0). Excluded: d = g (Barlow Twins,
-//   VICReg) ucl      m = mu m + lr (eta |p| / (|g| + wd |p|)) (g + wd p);  p -= m google   classic: m = mu m
-//   + lr (eta |p| / |g + wd p|) (g + wd p), p -= m (nesterov: mu m + the same again);
+//            VICReg)
+//   ucl      m = mu m + lr (eta |p| / (|g| + wd |p|)) (g + wd p);  p -= m
+//   google   classic: m = mu m + lr (eta |p| / |g + wd p|) (g + wd p), p -= m (nesterov: mu m + the same again);
 //            otherwise the ratio of |p| to the norm of the step scales the step (TensorFlow's SimCLR)
 struct LarsOptions {
   std::string variant = "emp";
   double eta = 0.005;
   bool clip = true;  // solo, emp
-  bool exclude_bias_and_norm =
-      true;             // neither decayed nor scaled (ucl has no exclusions; lightly: see above)
+  // Neither decayed nor scaled (ucl has no exclusions; lightly: see above).
+  bool exclude_bias_and_norm = true;
   bool classic = true;  // google
 };
 
@@ -74,9 +74,8 @@ class Optimizer {
   std::vector<nn::StateEntry> parameters_;
 };
 
-// errors  BadConfig for an unknown name or variant or a value out of range; std::invalid_argument for
-// parameters that
-//         are not f32 leaves of the tape on one device
+// errors  BadConfig for an unknown name or variant or a value out of range; std::invalid_argument for parameters
+//         that are not f32 leaves of the tape on one device
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                           std::vector<nn::StateEntry> parameters);
 

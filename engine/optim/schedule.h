@@ -3,14 +3,15 @@
 //
 //   k = step, n = steps, w = warmup_steps
 //   constant                base
-//   cosine_annealing        end + (base - end) / 2 (1 + cos(pi k / n))                        (EMP-SSL,
-//   SimSiam, MoCo) step                    base * gamma^(number of milestones <= k) warmup_cosine           k
-//   < w: start + k (base - start) / (w - 1)                                   (solo-learn)
+//   cosine_annealing        end + (base - end) / 2 (1 + cos(pi k / n))                    (EMP-SSL, SimSiam, MoCo)
+//   step                    base * gamma^(number of milestones <= k)
+//   warmup_cosine           k < w: start + k (base - start) / (w - 1)                     (solo-learn)
 //                           else:  end + (base - end) / 2 (1 + cos(pi (k - w) / (n - w)))
 //   warmup_cosine_lightly   k < w: start + (base - start) (k + 1) / w;  last value exactly end (lightly)
 //                           else:  end + (base - end) / 2 (1 + cos(pi (k - w) / (n - w - 1)))
-//   warmup_cosine_linspace  as warmup_cosine, the warm-up inclusive of both ends (DINO, UCL) ema_tau end -
-//   (end - base) (cos(pi k / n) + 1) / 2: an EMA decay that grows from base to end (BYOL)
+//   warmup_cosine_linspace  as warmup_cosine, the warm-up inclusive of both ends          (DINO, UCL)
+//   ema_tau                 end - (end - base) (cos(pi k / n) + 1) / 2: an EMA decay that grows from base to end
+//                           (BYOL)
 //
 // Steps at or beyond n give the value of step n. A warm-up of one step is `start`.
 // errors  BadConfig for an unknown name or a value out of range; std::invalid_argument for a negative step

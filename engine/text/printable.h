@@ -1,6 +1,5 @@
 #pragma once
-// Any bytes as one line of valid UTF-8: what file names and other outside text go through before they are
-// shown.
+// Any bytes as one line of valid UTF-8: what file names and other outside text go through before they are shown.
 #include <string>
 #include <string_view>
 

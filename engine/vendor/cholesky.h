@@ -8,14 +8,15 @@
 //               (for gram = z z^T and scale = d loss / d half_log_det, the gradient of z is weight z)
 //
 // gram          f32 (batch, order, order), symmetric; positive semi-definite for the result to exist
-// factor        f32 (batch, order, order): L_i in the lower triangle (row-major, zero above), for the
-// backward half_log_det  f32 (batch) scale         f32 (batch) weight        f32 (batch, order, order), both
-// triangles aliasing      factor may be gram; weight may be factor special       where m_i is not positive
-// definite or holds NaN or infinity, half_log_det[i] and weight_i are NaN and
-//               nothing else is touched by it; nothing waits for the device
+// factor        f32 (batch, order, order): L_i in the lower triangle (row-major, zero above), for the backward
+// half_log_det  f32 (batch)
+// scale         f32 (batch)
+// weight        f32 (batch, order, order), both triangles
+// aliasing      factor may be gram; weight may be factor
+// special       where m_i is not positive definite or holds NaN or infinity, half_log_det[i] and weight_i are NaN
+//               and nothing else is touched by it; nothing waits for the device
 // cost          order^3 / 3 and order^3 FLOP per matrix
-// errors        std::invalid_argument naming sizes and alpha, before anything is written; batch = 0 does
-// nothing
+// errors        std::invalid_argument naming sizes and alpha, before anything is written; batch = 0 does nothing
 #include <cstdint>
 
 #include "kernels/stream.h"

@@ -55,8 +55,7 @@ struct Geometry {
         weights{p.out_channels, p.in_channels, p.kernel_height, p.kernel_width},
         stride{p.stride, p.stride},
         before{p.padding, p.padding},
-        // What the window really covers behind the image: less than `padding` where the stride does not
-        // divide.
+        // What the window really covers behind the image: less than `padding` where the stride does not divide.
         after{(p.out_height() - 1) * p.stride + p.kernel_height - p.height - p.padding,
               (p.out_width() - 1) * p.stride + p.kernel_width - p.width - p.padding} {}
   memory::dims x, y, weights, stride, before, after;

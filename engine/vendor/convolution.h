@@ -1,16 +1,19 @@
 #pragma once
 // 2-D cross-correlation with zero padding, and its two gradients. CPU: oneDNN. CUDA: cuDNN.
 //
-//   forward            y[n,i,j,o] = bias[o] + sum_{u,v,c} w[o,u,v,c] x[n, i*stride + u - padding, j*stride +
-//   v - padding, c] backward_data      dx = d sum(y * dy) / dx backward_weights   dw = d sum(y * dy) / dw
+//   forward            y[n,i,j,o] = bias[o] + sum_{u,v,c} w[o,u,v,c] x[n, i s + u - p, j s + v - p, c],
+//                      s = stride, p = padding
+//   backward_data      dx = d sum(y * dy) / dx
+//   backward_weights   dw = d sum(y * dy) / dw
 //
 // x, dx       T (batch, height, width, in_channels); T is float or bf16
-// y, dy       T (batch, out_height, out_width, out_channels),  out = floor((in + 2 padding - kernel) /
-// stride) + 1 w, dw       f32 (out_channels, kernel_height, kernel_width, in_channels), whatever T is;
-// rounded to T inside bias        f32 (out_channels) or nullptr; its gradient is the sum of dy over all axes
-// but the last aliasing    none accuracy    products of T summed in f32; the same bits from run to run for a
-// given number of threads (the libraries
-//             split the sum of backward_weights by thread); on CUDA, dw of bf16 operands is rounded to bf16 once
+// y, dy       T (batch, out_height, out_width, out_channels),  out = floor((in + 2 padding - kernel) / stride) + 1
+// w, dw       f32 (out_channels, kernel_height, kernel_width, in_channels), whatever T is; rounded to T inside
+// bias        f32 (out_channels) or nullptr; its gradient is the sum of dy over all axes but the last
+// aliasing    none
+// accuracy    products of T summed in f32; the same bits from run to run for a given number of threads (the
+//             libraries split the sum of backward_weights by thread); on CUDA, dw of bf16 operands is rounded to
+//             bf16 once
 // cost        2 * batch * out_height * out_width * out_channels * kernel area * in_channels FLOP each
 // errors      std::invalid_argument naming the sizes, before anything is written; batch = 0 does nothing, but
 //             backward_weights then writes zeros

@@ -1,6 +1,5 @@
 #pragma once
-// Chooses between the CPU and the CUDA twin of a vendor library's function, as NAGARE_DISPATCH does for a
-// kernel:
+// Chooses between the CPU and the CUDA twin of a vendor library's function, as NAGARE_DISPATCH does for a kernel:
 //
 //   NAGARE_VENDOR_DISPATCH(x.device(), convolution(p, x.data<T>(), w.data<float>(), nullptr, y.data<T>(),
 //   x.stream()));

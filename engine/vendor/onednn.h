@@ -31,8 +31,7 @@ bool has_amx();
 // for ever.
 dnnl::primitive_attr user_scratchpad();
 
-// A primitive that was prepared once and runs on any pointers. Build it from a primitive_desc with
-// user_scratchpad().
+// A primitive that was prepared once and runs on any pointers. Build it from a primitive_desc with user_scratchpad().
 class Prepared {
  public:
   template <class PrimitiveDesc>
@@ -51,8 +50,7 @@ class Prepared {
   dnnl::memory::desc scratchpad_;
 };
 
-// Copies `from` in layout `from_desc` to `to` in layout `to_desc`: another order, another element type or
-// both.
+// Copies `from` in layout `from_desc` to `to` in layout `to_desc`: another order, another element type or both.
 void reorder(const dnnl::memory::desc& from_desc, const void* from, const dnnl::memory::desc& to_desc,
              void* to);
 

@@ -1,6 +1,5 @@
 #pragma once
-// kernels/launch.h where NAGARE_EMULATOR is defined: kernels run on the CPU, and a launch returns when it has
-// ended.
+// kernels/launch.h where NAGARE_EMULATOR is defined: kernels run on the CPU, and a launch returns when it has ended.
 #include <cstddef>
 #include <cstdint>
 #include <tuple>

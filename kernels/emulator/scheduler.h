@@ -45,8 +45,7 @@ void run_grid(const Launch& launch, void (*body)(const void*), const void* conte
 // Waits for all threads of the block; returns how many came with a true predicate.
 int block_barrier(const char* operation, bool predicate, const std::source_location& where);
 
-// What a lane brings to a warp operation, and what every lane's result is computed from once all lanes are
-// there.
+// What a lane brings to a warp operation, and what every lane's result is computed from once all lanes are there.
 struct LaneInput {
   std::uint64_t value;
   int source;  // lane to read from, -1: none

@@ -14,8 +14,7 @@ namespace {
 
 constexpr std::int64_t kLanes = 16;
 
-// Sixteen partial sums, then their sum from first to last: the order of additions is the same for (a, b) and
-// (b, a).
+// Sixteen partial sums, then their sum from first to last: the order of additions is the same for (a, b) and (b, a).
 NAGARE_SIMD float dot(const float* a, const float* b, std::int64_t n) {
   float lanes[kLanes] = {};
   const std::int64_t whole = n - n % kLanes;

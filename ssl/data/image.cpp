@@ -92,8 +92,7 @@ Image orient(Image image, int orientation) {
   seen.pixels.resize(image.pixels.size());
   for (std::int64_t y = 0; y < seen.height; ++y) {
     for (std::int64_t x = 0; x < seen.width; ++x) {
-      // Stored place of the pixel that is seen at (x, y): transpose first, then mirror and flip in stored
-      // axes.
+      // Stored place of the pixel that is seen at (x, y): transpose first, then mirror and flip in stored axes.
       std::int64_t column = transposed ? y : x;
       std::int64_t row = transposed ? x : y;
       if (mirrored) column = image.width - 1 - column;

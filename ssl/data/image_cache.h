@@ -24,8 +24,7 @@ std::uint64_t files_fingerprint(const std::vector<ImageFile>& files,
 
 std::string cache_path(const std::string& directory, std::uint64_t fingerprint);
 
-// Maps the file and fills `data`; false, with `data` unchanged, when it is absent, damaged or of another
-// fingerprint.
+// Maps the file and fills `data`; false, with `data` unchanged, when it is absent, damaged or of another fingerprint.
 bool load_cache(const std::string& path, std::uint64_t fingerprint, Dataset& data);
 
 // "" when it was written, else why not.

@@ -1,10 +1,9 @@
 #pragma once
 // A labelled list of image files to a data set of square pictures, decoded once and kept in a cache file.
 //
-// bad files  A file that cannot be read is replaced by the next good file of its class and split (the first
-// one after the
-//            last), so that no other image changes its index; Dataset::skipped names it with the reason. More
-//            than 1 % of the files, or all of a class and split, is BadData.
+// bad files  A file that cannot be read is replaced by the next good file of its class and split (the first one
+//            after the last), so that no other image changes its index; Dataset::skipped names it with the
+//            reason. More than 1 % of the files, or all of a class and split, is BadData.
 // cache      DIR/images-FINGERPRINT.cache; the fingerprint covers every file's path, size and time of change,
 //            its class and split, and the picture size. A stale, damaged or foreign file is made anew; one
 //            that cannot be written is done without, and Dataset::notes says so.

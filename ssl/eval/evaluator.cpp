@@ -15,8 +15,7 @@
 namespace nagare::ssl {
 namespace {
 
-// `count` images at even distances (all of them for count = 0): class-balanced where a split is sorted by
-// class.
+// `count` images at even distances (all of them for count = 0): class-balanced where a split is sorted by class.
 Split evenly_spaced(const Split& split, std::int64_t count) {
   if (count <= 0 || count >= split.size()) return split;
   const Shape& shape = split.images.shape();

@@ -43,8 +43,7 @@ struct KnnResult {
 KnnResult knn_classify(const Tensor& bank, const std::vector<std::int64_t>& bank_labels,
                        const Tensor& queries, const KnnOptions& options);
 
-// Percent of the queries whose label is among the first `best` (1..5) classes of the ranking; NaN for no
-// queries.
+// Percent of the queries whose label is among the first `best` (1..5) classes of the ranking; NaN for no queries.
 double knn_accuracy(const KnnResult& result, const std::vector<std::int64_t>& labels, std::int64_t best = 1);
 
 }  // namespace nagare::ssl

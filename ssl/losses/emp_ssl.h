@@ -1,6 +1,5 @@
 #pragma once
-// EMP-SSL: the n patches of an image agree with their mean, while every batch of patches spreads over the
-// space.
+// EMP-SSL: the n patches of an image agree with their mean, while every batch of patches spreads over the space.
 //
 //   zbar^j = (1/n) sum_i z_i^j                   mean over the patches of image j; gradient flows through it
 //   R_i    = 1/2 logdet(I + alpha Z_i Z_i^T)     coding rate of patch i over the batch, Z_i (b, d)

@@ -9,8 +9,7 @@
 namespace nagare::ssl {
 namespace {
 
-// What both variants share: arriving images enter the buffer, and every update refreshes the features of what
-// it saw.
+// What both variants share: arriving images enter the buffer, and every update refreshes the features of what it saw.
 class MinRed : public Strategy {
  public:
   MinRed(const StrategyContext& context, const MinRedOptions& options)

@@ -39,12 +39,10 @@ struct Stream {
 //         permutation, batch or epochs below 1; BadData: a task without images
 Stream make_stream(const Labels& labels, std::int64_t classes, const StreamOptions& options);
 
-// 64 bits that change when any id, its order, or a cut between batches or tasks changes: for logs and
-// results.
+// 64 bits that change when any id, its order, or a cut between batches or tasks changes: for logs and results.
 std::uint64_t stream_digest(const Stream& stream);
 
-// The whole stream as text: totals and digest, a line per task with its classes, a line per batch with its
-// ids.
+// The whole stream as text: totals and digest, a line per task with its classes, a line per batch with its ids.
 std::string stream_to_text(const Stream& stream, const std::vector<std::string>& class_names);
 
 }  // namespace nagare::ssl

@@ -1,6 +1,5 @@
 #pragma once
-// The training loop: stream -> strategy -> augmentation -> method -> update -> evaluation (see
-// docs/architecture.md).
+// The training loop: stream -> strategy -> augmentation -> method -> update -> evaluation (see docs/architecture.md).
 //
 // The loop owns nothing that must not be lost: list_state() names every tensor that a run needs to go on, and
 // all else is a function of the options, the seed and the position. Printing, files and signals belong to the
