@@ -60,8 +60,9 @@ class SafetensorsFile {
 SafetensorsFile read_safetensors(const Path& path);
 
 // Atomically replaces `path`. Tensors are laid out by element size, widest first, then by name, without gaps,
-// behind a header padded to 8 bytes, so equal content gives equal bytes. Tensors may be on any device. errors
-// CannotWrite; std::invalid_argument for a repeated or reserved name, an undefined tensor, text that is no UTF-8
+// behind a header padded to 8 bytes, so equal content gives equal bytes. Tensors may be on any device.
+// errors  CannotWrite; std::invalid_argument for a repeated or reserved name, an undefined tensor, text that is no
+//         UTF-8
 void write_safetensors(const Path& path, const std::vector<NamedTensor>& tensors,
                        const Metadata& metadata = {});
 
