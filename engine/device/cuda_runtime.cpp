@@ -90,4 +90,30 @@ std::string describe() {
          " GiB";
 }
 
+Timer::Timer() {
+  for (void*& event : events_) {
+    cudaEvent_t made = nullptr;
+    check(cudaEventCreate(&made), "cudaEventCreate");
+    event = made;
+  }
+}
+
+Timer::~Timer() {
+  for (void* event : events_) cudaEventDestroy(static_cast<cudaEvent_t>(event));
+}
+
+void Timer::start() {
+  check(cudaEventRecord(static_cast<cudaEvent_t>(events_[0]), selected_stream), "cudaEventRecord");
+}
+
+double Timer::stop() {
+  const auto end = static_cast<cudaEvent_t>(events_[1]);
+  check(cudaEventRecord(end, selected_stream), "cudaEventRecord");
+  check(cudaEventSynchronize(end), "cudaEventSynchronize");
+  float milliseconds = 0.0F;
+  check(cudaEventElapsedTime(&milliseconds, static_cast<cudaEvent_t>(events_[0]), end),
+        "cudaEventElapsedTime");
+  return static_cast<double>(milliseconds) / 1e3;
+}
+
 }  // namespace nagare::cuda_runtime

@@ -23,4 +23,19 @@ std::string select(int index);
 // "NVIDIA H200, sm_90, driver 13.0, 139.8 GiB": for `nagare info`; call after select().
 std::string describe();
 
+// Device time between two points of the compute stream.
+class Timer {
+ public:
+  Timer();
+  ~Timer();
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  void start();
+  // Waits for the work launched since start(); its seconds.
+  double stop();
+
+ private:
+  void* events_[2];
+};
+
 }  // namespace nagare::cuda_runtime

@@ -76,6 +76,11 @@ void matrix_product(const MatrixProduct& p, const T* a, const T* b, const float*
   found.primitive.run(arguments);
 }
 
+std::string library_version() {
+  const dnnl_version_t& v = *dnnl::version();
+  return "oneDNN " + std::to_string(v.major) + "." + std::to_string(v.minor) + "." + std::to_string(v.patch);
+}
+
 template void matrix_product(const MatrixProduct&, const float*, const float*, const float*, float*, Stream);
 template void matrix_product(const MatrixProduct&, const bf16*, const bf16*, const float*, bf16*, Stream);
 template void matrix_product(const MatrixProduct&, const bf16*, const bf16*, const float*, float*, Stream);

@@ -13,6 +13,7 @@
 // errors    std::invalid_argument naming the sizes, before anything is written
 #include <compare>
 #include <cstdint>
+#include <string>
 
 #include "kernels/bf16.h"
 #include "kernels/stream.h"
@@ -39,7 +40,8 @@ struct MatrixProduct {
 
 namespace cpu {
 NAGARE_DECLARE_TWIN
-}
+std::string library_version();  // "oneDNN 2.6.3"
+}  // namespace cpu
 namespace cuda {
 NAGARE_DECLARE_TWIN
 }
