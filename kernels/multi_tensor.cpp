@@ -26,56 +26,54 @@ void for_each_segment_block(std::span<const Segment> segments, const Body& body)
   });
 }
 
-// Running sums side by side: the additions' order is fixed, and the loop is a vector loop at any width.
-constexpr int kLanes = 16;
+using simd::kLanes;
+using simd::Vector;
 
-struct Lanes {
-  float sum[kLanes] = {};
-};
-
-inline float total(const Lanes& lanes) {
+// Sixteen sums of squares side by side: the additions' order is fixed, whatever the processor's vectors are.
+NAGARE_INLINE float total(const Vector& lanes) {
   double sum = 0.0;
-  for (const float lane : lanes.sum) sum += static_cast<double>(lane);
+  for (int i = 0; i < kLanes; ++i) sum += static_cast<double>(lanes[i]);
   return static_cast<float>(sum);
 }
 
-struct CombinedInputs {
-  const float* parameter;
-  const float* gradient;
-  const float* momentum;
-  float weight_decay;
-};
-
-inline float combined(const CombinedInputs& in, const SumWeights& p, std::int64_t i) {
-  const float direction = in.gradient[i] + in.weight_decay * in.parameter[i];
-  return in.momentum == nullptr ? p.direction * direction
-                                : p.direction * direction + p.momentum * in.momentum[i];
-}
-
 NAGARE_SIMD float square_sum(std::int64_t n, const float* x) {
-  Lanes lanes;
-  const std::int64_t whole = n - n % kLanes;
-  for (std::int64_t i = 0; i < whole; i += kLanes) {
-    for (int k = 0; k < kLanes; ++k) lanes.sum[k] += x[i + k] * x[i + k];
+  Vector sum{};
+  for (std::int64_t i = 0; i < n; i += kLanes) {
+    Vector v;
+    if (n - i >= kLanes) {
+      simd::load(x + i, v);
+    } else {
+      simd::load_first(x + i, n - i, 0.0F, v);
+    }
+    sum += v * v;
   }
-  for (std::int64_t i = whole; i < n; ++i) lanes.sum[i - whole] += x[i] * x[i];
-  return total(lanes);
+  return total(sum);
 }
 
-NAGARE_SIMD float combined_square_sum(std::int64_t n, const CombinedInputs& in, const SumWeights& p) {
-  Lanes lanes;
-  const std::int64_t whole = n - n % kLanes;
-  for (std::int64_t i = 0; i < whole; i += kLanes) {
-    for (int k = 0; k < kLanes; ++k) {
-      const float u = combined(in, p, i + k);
-      lanes.sum[k] += u * u;
+// The three sums of a block in one pass: every input is read once.
+NAGARE_SIMD void square_sums(std::int64_t n, const SumWeights& p, const SumSegment& s, float* out) {
+  Vector sum[3] = {};
+  for (std::int64_t i = 0; i < n; i += kLanes) {
+    Vector parameter;
+    Vector gradient;
+    Vector momentum{};
+    const bool whole = n - i >= kLanes;
+    if (whole) {
+      simd::load(s.parameter + i, parameter);
+      simd::load(s.gradient + i, gradient);
+      if (s.momentum != nullptr) simd::load(s.momentum + i, momentum);
+    } else {
+      simd::load_first(s.parameter + i, n - i, 0.0F, parameter);
+      simd::load_first(s.gradient + i, n - i, 0.0F, gradient);
+      if (s.momentum != nullptr) simd::load_first(s.momentum + i, n - i, 0.0F, momentum);
     }
+    Vector u = p.direction * (gradient + s.weight_decay * parameter);
+    if (s.momentum != nullptr) u += p.momentum * momentum;
+    sum[0] += parameter * parameter;
+    sum[1] += gradient * gradient;
+    sum[2] += u * u;
   }
-  for (std::int64_t i = whole; i < n; ++i) {
-    const float u = combined(in, p, i);
-    lanes.sum[i - whole] += u * u;
-  }
-  return total(lanes);
+  for (int k = 0; k < 3; ++k) out[k] = total(sum[k]);
 }
 
 // What a block of one segment needs, with the trust ratio already in `gradient` and `parameter`.
@@ -138,19 +136,20 @@ NAGARE_SIMD void clamp_block(std::int64_t n, float limit, float* x) {
 
 void multi_tensor_sums(const SumWeights& p, std::span<const SumSegment> segments, float* partials,
                        float* sums, Stream) {
-  for_each_segment_block(segments, [&](const SumSegment& s, std::int64_t begin, std::int64_t end,
-                                       std::int64_t i) {
-    float* out = partials + 3 * i;
-    const std::int64_t n = end - begin;
-    out[1] = square_sum(n, s.gradient + begin);
-    if (s.parameter == nullptr) {
-      out[0] = out[2] = 0.0F;
-      return;
-    }
-    out[0] = square_sum(n, s.parameter + begin);
-    const float* momentum = s.momentum == nullptr ? nullptr : s.momentum + begin;
-    out[2] = combined_square_sum(n, {s.parameter + begin, s.gradient + begin, momentum, s.weight_decay}, p);
-  });
+  for_each_segment_block(segments,
+                         [&](const SumSegment& s, std::int64_t begin, std::int64_t end, std::int64_t i) {
+                           float* out = partials + 3 * i;
+                           SumSegment part = s;
+                           part.gradient += begin;
+                           if (s.parameter == nullptr) {
+                             out[0] = out[2] = 0.0F;
+                             out[1] = square_sum(end - begin, part.gradient);
+                             return;
+                           }
+                           part.parameter += begin;
+                           if (s.momentum != nullptr) part.momentum += begin;
+                           square_sums(end - begin, p, part, out);
+                         });
   for (const SumSegment& s : segments) {
     double sum[3] = {};
     for (std::int64_t begin = 0; begin < s.n; begin += kMultiTensorBlock, partials += 3) {

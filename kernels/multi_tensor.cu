@@ -58,13 +58,69 @@ __device__ int segment_of_this_block(const Table<Segment>& table) {
   return low;
 }
 
-// body(i) for this thread's elements of its block's part of segment `s`.
-template <class Segment, class Body>
-__device__ void for_each_element(const Table<Segment>& table, int s, const Body& body) {
+// One of the arrays that a kernel walks along.
+struct Array {
+  const float* from;
+  float* to;
+  bool written;  // a constant where it is used, so that the test of it costs nothing
+};
+__device__ Array read_only(const float* x) { return {x, nullptr, false}; }
+__device__ Array updated(float* x) { return {x, x, true}; }
+
+__device__ float4 load_quad(const float* x, bool aligned) {
+  return aligned ? *reinterpret_cast<const float4*>(x) : float4{x[0], x[1], x[2], x[3]};
+}
+__device__ void store_quad(float* x, bool aligned, const float4& v) {
+  if (aligned) {
+    *reinterpret_cast<float4*>(x) = v;
+  } else {
+    x[0] = v.x;
+    x[1] = v.y;
+    x[2] = v.z;
+    x[3] = v.w;
+  }
+}
+
+// body(values) for this thread's elements of its block's part of segment `s`; values[k] is the element of
+// arrays[k], and what body leaves there is stored where the array is updated. A thread takes four neighbours of
+// every array at once (16-byte accesses, enough of them in flight to fill the memory's pipe); which thread takes
+// which elements does not depend on the alignment, so sums do not either.
+template <class Segment, int kArrays, class Body>
+__device__ void for_each_element(const Table<Segment>& table, int s, const Array (&arrays)[kArrays],
+                                 const Body& body) {
   const std::int64_t begin = (static_cast<std::int64_t>(blockIdx.x) - table.block[s]) * kMultiTensorBlock;
   std::int64_t end = begin + kMultiTensorBlock;
   if (end > table.segment[s].n) end = table.segment[s].n;
-  for (std::int64_t i = begin + threadIdx.x; i < end; i += blockDim.x) body(i);
+  bool aligned = true;
+  for (const Array& array : arrays) {
+    aligned = aligned && reinterpret_cast<std::uintptr_t>(array.from) % sizeof(float4) == 0;
+  }
+  const std::int64_t quads = (end - begin) / 4;
+  for (std::int64_t q = threadIdx.x; q < quads; q += kBlock) {
+    const std::int64_t i = begin + 4 * q;
+    float4 loaded[kArrays];
+    for (int k = 0; k < kArrays; ++k) loaded[k] = load_quad(arrays[k].from + i, aligned);
+    float values[4][kArrays];
+    for (int k = 0; k < kArrays; ++k) {
+      values[0][k] = loaded[k].x;
+      values[1][k] = loaded[k].y;
+      values[2][k] = loaded[k].z;
+      values[3][k] = loaded[k].w;
+    }
+    for (int e = 0; e < 4; ++e) body(values[e]);
+    for (int k = 0; k < kArrays; ++k) {
+      if (!arrays[k].written) continue;
+      store_quad(arrays[k].to + i, aligned, {values[0][k], values[1][k], values[2][k], values[3][k]});
+    }
+  }
+  for (std::int64_t i = begin + 4 * quads + threadIdx.x; i < end; i += kBlock) {
+    float values[kArrays];
+    for (int k = 0; k < kArrays; ++k) values[k] = arrays[k].from[i];
+    body(values);
+    for (int k = 0; k < kArrays; ++k) {
+      if (arrays[k].written) arrays[k].to[i] = values[k];
+    }
+  }
 }
 
 // The sum over the block, in thread 0; all threads call it.
@@ -85,16 +141,21 @@ __global__ void sum_blocks(SumWeights p, const __grid_constant__ Table<SumSegmen
   const int index = segment_of_this_block(table);
   const SumSegment s = table.segment[index];
   float sum[3] = {};
-  for_each_element(table, index, [&](std::int64_t i) {
-    const float g = s.gradient[i];
-    sum[1] += g * g;
-    if (s.parameter == nullptr) return;
-    const float value = s.parameter[i];
-    sum[0] += value * value;
-    float u = p.direction * (g + s.weight_decay * value);
-    if (s.momentum != nullptr) u += p.momentum * s.momentum[i];
+  const auto add = [&](float parameter, float gradient, float momentum) {
+    const float u = p.direction * (gradient + s.weight_decay * parameter) + p.momentum * momentum;
+    sum[0] += parameter * parameter;
+    sum[1] += gradient * gradient;
     sum[2] += u * u;
-  });
+  };
+  if (s.parameter == nullptr) {
+    for_each_element(table, index, {read_only(s.gradient)}, [&](float(&x)[1]) { sum[1] += x[0] * x[0]; });
+  } else if (s.momentum == nullptr) {
+    for_each_element(table, index, {read_only(s.parameter), read_only(s.gradient)},
+                     [&](float(&x)[2]) { add(x[0], x[1], 0.0F); });
+  } else {
+    for_each_element(table, index, {read_only(s.parameter), read_only(s.gradient), read_only(s.momentum)},
+                     [&](float(&x)[3]) { add(x[0], x[1], x[2]); });
+  }
   for (int k = 0; k < 3; ++k) {
     const float total = block_sum(sum[k]);
     if (threadIdx.x == 0) partials[3 * (table.first_block + blockIdx.x) + k] = total;
@@ -129,16 +190,18 @@ __global__ void sgd(SgdStep p, const __grid_constant__ Table<SgdSegment> table) 
       direction = scaled;
     }
   }
-  for_each_element(table, index, [&](std::int64_t i) {
-    const float d = direction.gradient * s.gradient[i] + direction.parameter * s.parameter[i];
-    float u = d;
-    if (s.momentum != nullptr) {
-      const float m = p.momentum * s.momentum[i] + s.take * d;
-      s.momentum[i] = m;
-      u = p.from_gradient * d + p.from_momentum * m;
-    }
-    s.parameter[i] -= rate * u;
-  });
+  if (s.momentum == nullptr) {
+    for_each_element(table, index, {updated(s.parameter), read_only(s.gradient)}, [&](float(&x)[2]) {
+      x[0] -= rate * (direction.gradient * x[1] + direction.parameter * x[0]);
+    });
+    return;
+  }
+  for_each_element(table, index, {updated(s.parameter), read_only(s.gradient), updated(s.momentum)},
+                   [&](float(&x)[3]) {
+                     const float d = direction.gradient * x[1] + direction.parameter * x[0];
+                     x[2] = p.momentum * x[2] + s.take * d;
+                     x[0] -= rate * (p.from_gradient * d + p.from_momentum * x[2]);
+                   });
 }
 
 __global__ void adam(AdamStep p, const __grid_constant__ Table<AdamSegment> table) {
@@ -148,21 +211,21 @@ __global__ void adam(AdamStep p, const __grid_constant__ Table<AdamSegment> tabl
   const float decay = p.decoupled ? 0.0F : s.weight_decay;
   const float step = p.rate / s.correction1;
   const float root = 1.0F / s.correction2;
-  for_each_element(table, index, [&](std::int64_t i) {
-    const float g = s.gradient[i] + decay * s.parameter[i];
-    const float m = p.beta1 * s.first[i] + p.take1 * g;
-    const float v = p.beta2 * s.second[i] + p.take2 * g * g;
-    s.first[i] = m;
-    s.second[i] = v;
-    s.parameter[i] = kept * s.parameter[i] - step * (m / (sqrtf(v * root) + p.epsilon));
-  });
+  for_each_element(table, index,
+                   {updated(s.parameter), read_only(s.gradient), updated(s.first), updated(s.second)},
+                   [&](float(&x)[4]) {
+                     const float g = x[1] + decay * x[0];
+                     x[2] = p.beta1 * x[2] + p.take1 * g;
+                     x[3] = p.beta2 * x[3] + p.take2 * g * g;
+                     x[0] = kept * x[0] - step * (x[2] / (sqrtf(x[3] * root) + p.epsilon));
+                   });
 }
 
 __global__ void ema(EmaStep p, const __grid_constant__ Table<PairSegment> table) {
   const int index = segment_of_this_block(table);
   const PairSegment s = table.segment[index];
-  for_each_element(table, index,
-                   [&](std::int64_t i) { s.target[i] = p.keep * s.target[i] + p.take * s.source[i]; });
+  for_each_element(table, index, {updated(s.target), read_only(s.source)},
+                   [&](float(&x)[2]) { x[0] = p.keep * x[0] + p.take * x[1]; });
 }
 
 __global__ void total_norm(std::int64_t segments, const float* sums, float* norm) {
@@ -177,17 +240,15 @@ __global__ void scale_by_norm(float limit, const float* norm,
   const float factor = limit / (*norm + 1e-6F);
   if (factor >= 1.0F) return;
   const int index = segment_of_this_block(table);
-  float* gradient = table.segment[index].gradient;
-  for_each_element(table, index, [&](std::int64_t i) { gradient[i] *= factor; });
+  for_each_element(table, index, {updated(table.segment[index].gradient)},
+                   [&](float(&x)[1]) { x[0] *= factor; });
 }
 
 __global__ void clamp(float limit, const __grid_constant__ Table<GradientSegment> table) {
   const int index = segment_of_this_block(table);
-  float* gradient = table.segment[index].gradient;
-  for_each_element(table, index, [&](std::int64_t i) {
+  for_each_element(table, index, {updated(table.segment[index].gradient)}, [&](float(&x)[1]) {
     // A comparison with NaN is false, so NaN stays.
-    const float g = gradient[i];
-    gradient[i] = g > limit ? limit : g < -limit ? -limit : g;
+    x[0] = x[0] > limit ? limit : x[0] < -limit ? -limit : x[0];
   });
 }
 

@@ -162,6 +162,85 @@ TEST_P(MultiTensorTest, EmaMovesTheTargetOnly) {
   }
 }
 
+// A view may begin anywhere: wide accesses must not be taken for granted, nor change the order of the sums.
+TEST_P(MultiTensorTest, AlignmentChangesNoBits) {
+  const std::int64_t n = kMultiTensorBlock + 131;
+  const Matrix p = test::normal(1, n + 1, 1), g = test::normal(1, n + 1, 2), m = test::normal(1, n + 1, 3);
+  struct Result {
+    std::vector<float> sums, parameter, momentum, target;
+  };
+  const auto run = [&](std::int64_t shift) {
+    const auto moved = [&](const Matrix& from) {
+      Matrix to(1, n + 4);
+      for (std::int64_t i = 0; i < n; ++i) to(0, i + shift) = from(0, i);
+      return Buffer(device, to);
+    };
+    const Buffer pb = moved(p), gb = moved(g), mb = moved(m), tb = moved(m);
+    float* parameter = pb.data() + shift;
+    float* momentum = mb.data() + shift;
+    const std::vector<SumSegment> sum_of = {{parameter, gb.data() + shift, momentum, n, 0.5F},
+                                            {nullptr, gb.data() + shift, nullptr, n},
+                                            {parameter, gb.data() + shift, nullptr, n, 0.5F}};
+    const Tensor partials = scratch(3 * count_blocks(std::span<const SumSegment>(sum_of)));
+    const Tensor sums = scratch(9);
+    const SumWeights weights{.direction = 0.5F, .momentum = 2.0F};
+    NAGARE_DISPATCH(device, multi_tensor_sums(weights, sum_of, partials.data<float>(), sums.data<float>(),
+                                              sums.stream()));
+    const std::vector<SgdSegment> step_of = {
+        {.parameter = parameter, .gradient = gb.data() + shift, .momentum = momentum, .n = n}};
+    NAGARE_DISPATCH(device, multi_tensor_sgd({.rate = 0.5F, .momentum = 0.75F}, step_of, sums.stream()));
+    const std::vector<PairSegment> pair = {{tb.data() + shift, parameter, n}};
+    NAGARE_DISPATCH(device, multi_tensor_ema({.keep = 0.75F, .take = 0.25F}, pair, sums.stream()));
+    const auto part = [&](const Buffer& from) {
+      const Matrix all = from.to_host();
+      return std::vector<float>(all.values().begin() + shift, all.values().begin() + shift + n);
+    };
+    return Result{sums.to_vector<float>(), part(pb), part(mb), part(tb)};
+  };
+  const Result at_zero = run(0);
+  for (const std::int64_t shift : {1, 2, 3}) {
+    const Result there = run(shift);
+    EXPECT_EQ(there.sums, at_zero.sums) << shift;
+    EXPECT_EQ(there.parameter, at_zero.parameter) << shift;
+    EXPECT_EQ(there.momentum, at_zero.momentum) << shift;
+    EXPECT_EQ(there.target, at_zero.target) << shift;
+  }
+  EXPECT_EQ(at_zero.sums[3], 0.0F);  // no parameter: |g|^2 alone
+  EXPECT_EQ(at_zero.sums[5], 0.0F);
+  EXPECT_NEAR(at_zero.sums[4], square_sum(g) - g(0, n) * g(0, n), 1e-6 * square_sum(g));
+}
+
+TEST_P(MultiTensorTest, SgdWithoutMomentumIsGradientDescent) {
+  const Matrix p = test::normal(1, 1001, 1), g = test::normal(1, 1001, 2);
+  const Buffer pb(device, p), gb(device, g);
+  const std::vector<SgdSegment> segments = {
+      {.parameter = pb.data(), .gradient = gb.data(), .momentum = nullptr, .n = 1001, .weight_decay = 0.25F}};
+  NAGARE_DISPATCH(device, multi_tensor_sgd({.rate = 0.5F}, segments, scratch(1).stream()));
+  Matrix want = p;
+  for (std::int64_t i = 0; i < 1001; ++i) want(0, i) -= 0.5 * (g(0, i) + 0.25 * p(0, i));
+  EXPECT_TRUE(test::all_near(pb.to_host(), want, 1e-6));
+  EXPECT_EQ(gb.to_host(), g);
+}
+
+TEST_P(MultiTensorTest, ClippingByNormScalesOnlyWhatIsTooLong) {
+  const Matrix g = test::normal(1, kMultiTensorBlock + 5, 4);
+  const double norm = std::sqrt(square_sum(g));
+  for (const double limit : {0.5 * norm, 2.0 * norm}) {
+    const Buffer gb(device, g);
+    const Tensor partials = scratch(6), sums = scratch(3), total = scratch(1);
+    const std::vector<SumSegment> sum_of = {{nullptr, gb.data(), nullptr, g.numel()}};
+    NAGARE_DISPATCH(device,
+                    multi_tensor_sums({}, sum_of, partials.data<float>(), sums.data<float>(), sums.stream()));
+    const std::vector<GradientSegment> segments = {{gb.data(), g.numel()}};
+    NAGARE_DISPATCH(device, multi_tensor_clip_norm(static_cast<float>(limit), sums.data<float>(), segments,
+                                                   total.data<float>(), sums.stream()));
+    Matrix want = g;
+    for (double& x : want.values()) x *= std::min(1.0, limit / norm);
+    EXPECT_TRUE(test::all_near(gb.to_host(), want, 2e-6)) << limit;
+    EXPECT_NEAR(total.to_vector<float>()[0], norm, 1e-6 * norm);
+  }
+}
+
 TEST_P(MultiTensorTest, ClippingByValueKeepsNaN) {
   const Buffer g(device, Matrix{{3, -3, 0.5, NAN, INFINITY}});
   NAGARE_DISPATCH(device, multi_tensor_clip_value(1.0F, std::vector<GradientSegment>{{g.data(), 5}},
