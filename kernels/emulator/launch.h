@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <tuple>
+#include <type_traits>
 
 #include "kernels/emulator/builtins.h"
 #include "kernels/stream.h"
@@ -12,16 +13,15 @@ namespace nagare::kernels::cuda {
 template <class... Params, class... Args>
 void launch(const char* name, void (*kernel)(Params...), dim3 grid, dim3 block, std::size_t shared_bytes,
             Stream, Args... args) {
+  static_assert((sizeof(Params) + ... + 0) <= 32764, "CUDA passes at most 32764 bytes of parameters");
+  static_assert((std::is_trivially_copyable_v<Params> && ...), "CUDA copies parameters byte by byte");
   struct Call {
     void (*kernel)(Params...);
     std::tuple<Params...> params;
-    std::size_t shared_bytes;
   };
-  const Call call{kernel, {static_cast<Params>(args)...}, shared_bytes};
+  const Call call{kernel, {static_cast<Params>(args)...}};
   const auto thread = [](const void* context) {
     const auto& self = *static_cast<const Call*>(context);
-    // Dynamic shared memory has its exact size whether or not the kernel names it.
-    if (self.shared_bytes > 0) nagare::emulator::shared_array(nullptr, "(dynamic)", self.shared_bytes);
     std::apply(self.kernel, self.params);
   };
   nagare::emulator::run_grid({name, grid, block, shared_bytes}, thread, &call);
@@ -35,5 +35,6 @@ void launch(const char* name, void (*kernel)(Params...), dim3 grid, dim3 block, 
   using nagare_type_##name = type dims;           \
   auto& name = *static_cast<nagare_type_##name*>( \
       ::nagare::emulator::shared_array(&nagare_site_##name, #name, sizeof(nagare_type_##name)))
-#define NAGARE_DYNAMIC_SHARED(type, name) \
-  auto* name = static_cast<type*>(::nagare::emulator::shared_array(nullptr, #name, 0))
+#define NAGARE_DYNAMIC_SHARED(type, name)                                                       \
+  static_assert(alignof(type) <= 16, "dynamic shared memory is aligned to 16 bytes, not more"); \
+  auto* name = static_cast<type*>(::nagare::emulator::dynamic_shared_memory())

@@ -8,16 +8,25 @@
 //   seed 1      in descending order
 //   seed 2...   in a new random order on every pass over the block
 //
-// Reported as KernelFault, with kernel name, block, thread and source line: a barrier that not all threads of
-// the block reach, or that they reach at different places; a warp operation whose lanes disagree, or that
-// reads a lane which takes no part; a write past the end of a shared array; a grid, block or shared size
-// beyond the limits of sm_90. The first block at fault stops the launch. Reads past the end, and anything
-// wrong in global memory: build with AddressSanitizer, where every shared array and every device buffer is a
-// heap block of its exact size.
+// Reported as KernelFault, with kernel name, block, thread and source line:
+//   barriers       that not all threads of the block reach, reach after one of them ended, or reach at different places
+//   warps          operations whose lanes disagree or do not all come, that read a lane which takes no part, or that
+//                  a lane calls with a mask that leaves it out
+//   shared memory  a write past either end of an array (before the beginning: without AddressSanitizer), more than a
+//                  block of sm_90 has, dynamic memory that a launch asks for and no thread does
+//   launches       a grid, block or shared size beyond the limits of sm_90
+//   addresses      of atomics and of __ldg and its like that are not aligned to what they read or write
+// The first block at fault stops the launch. What needs a look at every load and store is found in a build with
+// AddressSanitizer and UBSan, where every shared array and every device buffer is a heap block of its exact size:
+// reads past the end, anything wrong in global memory, vector types at an address that is not aligned to them.
+//
+// Not modelled: the memory model (all threads see every write at once), blocks that wait for each other (a kernel that
+// does would never end), textures, clusters and asynchronous copies.
 #include <cstddef>
 #include <cstdint>
 #include <source_location>
 #include <stdexcept>
+#include <string>
 
 #include "kernels/emulator/vector_types.h"
 
@@ -55,8 +64,13 @@ std::uint64_t warp_operation(const char* operation, std::uint32_t mask, LaneInpu
                              const std::source_location& where);
 
 // Storage that the block's threads share: the same address for the same site, new and filled with 0xFF (NaN)
-// in every block. site = nullptr is the launch's dynamic shared memory.
+// in every block.
 void* shared_array(const void* site, const char* name, std::size_t bytes);
+// The launch's dynamic shared memory, likewise.
+void* dynamic_shared_memory();
+
+// Ends the launch: KernelFault that names the kernel, the block and the running thread before the text.
+[[noreturn]] void fault(const std::string& text);
 
 }  // namespace nagare::emulator
 

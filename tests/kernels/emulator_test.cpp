@@ -1,76 +1,41 @@
-// The emulator itself: what CUDA guarantees must hold under every order of the threads, and kernels that break the rules
-// must be reported by name, block and thread.
-#include <gmock/gmock.h>
+// The emulator itself: what CUDA guarantees must hold under every order of the threads. Kernels that break a rule are in
+// emulator_fault_test.cpp.
+#include "tests/kernels/emulator_test.h"
 
 #include <numeric>
-#include <set>
+#include <random>
 
-#include "kernels/warp.cuh"
+#include "kernels/bf16.h"
+#include "kernels/tensor_core.cuh"
 
 namespace nagare::kernels::cuda {
 namespace {
 
-using emulator::KernelFault;
-using testing::AllOf;
-using testing::HasSubstr;
-using testing::ThrowsMessage;
+class EmulatorTest : public test::EmulatorTest {};
+INSTANTIATE_TEST_SUITE_P(Seeds, EmulatorTest, test::every_order());
 
-// Runs the rest of the test once per seed.
-class EmulatorTest : public testing::TestWithParam<std::uint64_t> {
- protected:
-  void SetUp() override { emulator::set_seed(GetParam()); }
-  void TearDown() override { emulator::set_seed(program_seed_); }
-
- private:
-  std::uint64_t program_seed_ = emulator::seed();
-};
-INSTANTIATE_TEST_SUITE_P(Seeds, EmulatorTest, testing::Range<std::uint64_t>(0, 8));
-
-// Sum of a block through shared memory; `synchronised` = false leaves out what orders the writes before the reads.
-template <bool synchronised>
+// Sum of a block through shared memory.
 __global__ void block_sums(int n, const float* x, float* sums) {
   NAGARE_SHARED(float, partial, [64]);
   const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   partial[threadIdx.x] = i < n ? x[i] : 0.0F;
   for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
-    if constexpr (synchronised) __syncthreads();
+    __syncthreads();
     if (threadIdx.x < half) partial[threadIdx.x] += partial[threadIdx.x + half];
   }
   if (threadIdx.x == 0) sums[blockIdx.x] = partial[0];
 }
 
-std::vector<float> sums_of_blocks(bool synchronised) {
+TEST_P(EmulatorTest, BlocksSumThroughSharedMemory) {
   std::vector<float> x(1000);
   std::iota(x.begin(), x.end(), 0.0F);
   std::vector<float> sums(16);
-  const int n = static_cast<int>(x.size());
-  launch("block_sums", synchronised ? &block_sums<true> : &block_sums<false>, 16, 64, 0, nullptr, n, x.data(),
-         sums.data());
-  return sums;
-}
-
-TEST_P(EmulatorTest, BlocksSumThroughSharedMemory) {
-  const std::vector<float> sums = sums_of_blocks(true);
+  launch("block_sums", block_sums, 16, 64, 0, nullptr, 1000, x.data(), sums.data());
   for (int block = 0; block < 16; ++block) {
     float want = 0.0F;
     for (int i = 64 * block; i < std::min(64 * (block + 1), 1000); ++i) want += static_cast<float>(i);
     EXPECT_EQ(sums[static_cast<std::size_t>(block)], want) << block;
   }
-}
-
-TEST(EmulatorFaultTest, AMissingBarrierChangesTheResultWithTheOrder) {
-  const std::uint64_t program_seed = emulator::seed();
-  std::set<std::vector<float>> results;
-  bool nan = false;
-  for (std::uint64_t seed = 0; seed < 8; ++seed) {
-    emulator::set_seed(seed);
-    const std::vector<float> sums = sums_of_blocks(false);
-    nan = nan || std::isnan(sums[0]);  // unwritten shared memory is NaN
-    if (!std::isnan(sums[0])) results.insert(sums);
-  }
-  emulator::set_seed(program_seed);
-  EXPECT_TRUE(nan);
-  EXPECT_GE(results.size() + (nan ? 1 : 0), 2U);
 }
 
 __global__ void shuffles(int* out) {
@@ -176,126 +141,150 @@ TEST_P(EmulatorTest, ThreeDimensionalGridsReachEveryThreadOnce) {
   for (int i = 0; i < 24 * 30; ++i) EXPECT_EQ(out[static_cast<std::size_t>(i)], i);
 }
 
-// ---- Kernels that break a rule ----
-
-__global__ void barrier_in_a_branch(int n) {
-  if (static_cast<int>(threadIdx.x) >= n) return;
-  __syncthreads();
+__global__ void shuffles_in_groups(int* out) {
+  const int lane = static_cast<int>(threadIdx.x);
+  int* row = out + 6 * lane;
+  row[0] = __shfl_sync(kAllLanes, 10 * lane, 5, 4);
+  row[1] = __shfl_up_sync(kAllLanes, 10 * lane, 3, 8);
+  row[2] = __shfl_xor_sync(kAllLanes, 10 * lane, 1, 2);
+  int equal = 0;
+  row[3] = static_cast<int>(__match_all_sync(kAllLanes, 7, &equal)) + equal;
+  row[4] = static_cast<int>(__match_all_sync(kAllLanes, lane / 31, &equal)) + equal;
+  row[5] =
+      static_cast<int>(__reduce_and_sync(kAllLanes, ~(1U << lane)) + __reduce_or_sync(kAllLanes, 1U << lane) +
+                       __reduce_xor_sync(kAllLanes, 3U << lane)) +
+      __reduce_min_sync(kAllLanes, -lane);
 }
 
-TEST_P(EmulatorTest, ABarrierThatSomeThreadsLeaveOutIsReported) {
-  EXPECT_THAT(
-      [] { launch("early_return", barrier_in_a_branch, 3, 64, 0, nullptr, 40); },
-      ThrowsMessage<KernelFault>(AllOf(HasSubstr("early_return: block ("), HasSubstr("thread ("),
-                                       HasSubstr("ended"), HasSubstr("__syncthreads (emulator_test.cpp:"))));
-}
-
-__global__ void two_barriers() {
-  if (threadIdx.x % 2 == 0) {
-    __syncthreads();
-  } else {
-    __syncthreads();
+TEST_P(EmulatorTest, ShufflesStayInTheirGroupOfLanes) {
+  std::vector<int> out(6 * 32);
+  launch("shuffles_in_groups", shuffles_in_groups, 1, 32, 0, nullptr, out.data());
+  for (int lane = 0; lane < 32; ++lane) {
+    const int* row = out.data() + 6 * lane;
+    EXPECT_EQ(row[0], 10 * (lane / 4 * 4 + 1));
+    EXPECT_EQ(row[1], 10 * (lane % 8 < 3 ? lane : lane - 3));
+    EXPECT_EQ(row[2], 10 * (lane ^ 1));
+    EXPECT_EQ(row[3], -1 + 1);
+    EXPECT_EQ(row[4], 0);
+    EXPECT_EQ(row[5],
+              0 - 1 + 1 - 31);  // of the three masks only bit 0 is left by xor: 3 << 31 drops its upper bit
   }
 }
 
-TEST_P(EmulatorTest, BarriersAtDifferentPlacesAreReported) {
-  EXPECT_THAT([] { launch("two_barriers", two_barriers, 1, 32, 0, nullptr); },
-              ThrowsMessage<KernelFault>(AllOf(HasSubstr("two_barriers: block (0, 0, 0), thread ("),
-                                               HasSubstr("divergent barrier"))));
+// Threads that meet at an atomic in any order: what they leave behind does not depend on it.
+__global__ void every_atomic(unsigned* u, int* i, unsigned long long* l, float* f, double* d) {
+  const unsigned t = threadIdx.x;
+  const int sign = static_cast<int>(t) - 50;
+  atomicAdd(i, sign);
+  atomicSub(i + 1, sign);
+  atomicMin(i + 2, sign);
+  atomicMax(i + 3, sign);
+  atomicAnd(u, ~(1U << t % 32));
+  atomicOr(u + 1, 1U << t % 32);
+  atomicXor(u + 2, t);
+  atomicInc(u + 3, 6U);
+  atomicDec(u + 4, 6U);
+  atomicAdd(l, 1ULL << 40);
+  atomicMax(l + 1, (1ULL << 40) + t);
+  atomicAdd(f, 0.5F);
+  atomicAdd(d, 0.25);
+  if (atomicExch(u + 5, 1U) == 0) atomicAdd(u + 6, 1U);
+  unsigned seen = u[7];  // a maximum by compare-and-swap
+  while (t > seen) seen = atomicCAS(u + 7, seen, t) == seen ? t : u[7];
 }
 
-__global__ void shuffle_in_a_branch(int* out) {
-  if (threadIdx.x < 16) out[threadIdx.x] = __shfl_xor_sync(kAllLanes, 1, 1);
-  __syncthreads();
+TEST_P(EmulatorTest, AtomicsMatchTheirDefinition) {
+  std::vector<unsigned> u{~0U, 0, 0, 0, 0, 0, 0, 0};
+  std::vector<int> i(4);
+  std::vector<unsigned long long> l(2);
+  float f = 0.0F;
+  double d = 0.0;
+  launch("every_atomic", every_atomic, 1, 100, 0, nullptr, u.data(), i.data(), l.data(), &f, &d);
+  EXPECT_EQ(i, (std::vector<int>{-50, 50, -50, 49}));
+  EXPECT_EQ(u, (std::vector<unsigned>{0, ~0U, 0, 100 % 7, (700 - 100) % 7, 1, 1, 99}));
+  EXPECT_EQ(l, (std::vector<unsigned long long>{100ULL << 40, (1ULL << 40) + 99}));
+  EXPECT_EQ(f, 50.0F);
+  EXPECT_EQ(d, 25.0);
 }
 
-TEST_P(EmulatorTest, AWarpOperationThatLanesOfItsMaskDoNotReachIsReported) {
-  std::vector<int> out(32);
-  EXPECT_THAT([&] { launch("lost_lanes", shuffle_in_a_branch, 1, 32, 0, nullptr, out.data()); },
-              ThrowsMessage<KernelFault>(AllOf(HasSubstr("lost_lanes: block (0, 0, 0), thread ("),
-                                               HasSubstr("__shfl_xor_sync"), HasSubstr("not all lanes"))));
+// c = a b, a 16 x 16 and b 16 x 8 row-major, by one warp.
+__global__ void tile_of_product(const bf16* a, const bf16* b, float* c) {
+  NAGARE_SHARED(uint4,
+                tile, [48]);  // rows of eight: a's upper left, lower left, upper right, lower right, then b
+  const int lane = static_cast<int>(threadIdx.x);
+  auto* values = reinterpret_cast<bf16*>(tile);
+  for (int i = lane; i < 256; i += 32) {
+    const int row = i / 16;
+    const int col = i % 16;
+    values[(row / 8 + 2 * (col / 8)) * 64 + row % 8 * 8 + col % 8] = a[i];
+  }
+  for (int i = lane; i < 128; i += 32) values[256 + i] = b[i];
+  __syncwarp();
+  std::uint32_t of_a[4];
+  std::uint32_t of_b[4];
+  load_matrices(of_a, tile + lane);
+  load_transposed(of_b, tile + 32 + lane % 16);
+  float sum[4] = {1.0F, 1.0F, 1.0F, 1.0F};
+  mma_16x8x16(sum, of_a, {of_b[0], of_b[1]});
+  for (int i = 0; i < 4; ++i) c[(lane / 4 + 8 * (i / 2)) * 8 + 2 * (lane % 4) + i % 2] = sum[i];
 }
 
-__global__ void shuffle_from_absent_lanes(int* out) { out[threadIdx.x] = __shfl_xor_sync(kAllLanes, 1, 16); }
-
-TEST_P(EmulatorTest, ReadingALaneThatIsNotThereIsReported) {
-  std::vector<int> out(48);
-  EXPECT_THAT([&] { launch("absent_lanes", shuffle_from_absent_lanes, 1, 48, 0, nullptr, out.data()); },
-              ThrowsMessage<KernelFault>(AllOf(HasSubstr("absent_lanes"), HasSubstr("takes no part"))));
-}
-
-__global__ void mixed_operations(int* out) {
-  if (threadIdx.x < 16) {
-    out[threadIdx.x] = __shfl_xor_sync(kAllLanes, 1, 1);
-  } else {
-    out[threadIdx.x] = __any_sync(kAllLanes, 1);
+TEST_P(EmulatorTest, TensorCoreTileIsAMatrixProduct) {
+  std::mt19937 random(3);
+  const auto draw = [&] { return bf16(static_cast<float>(random() % 17) - 8.0F); };
+  std::vector<bf16> a(256);
+  std::vector<bf16> b(128);
+  std::ranges::generate(a, draw);
+  std::ranges::generate(b, draw);
+  std::vector<float> c(128);
+  launch("tile_of_product", tile_of_product, 1, 32, 0, nullptr, a.data(), b.data(), c.data());
+  for (std::size_t row = 0; row < 16; ++row) {
+    for (std::size_t col = 0; col < 8; ++col) {
+      float want = 1.0F;  // sums of small integers are exact
+      for (std::size_t k = 0; k < 16; ++k) want += load(&a[row * 16 + k]) * load(&b[k * 8 + col]);
+      EXPECT_EQ(c[row * 8 + col], want) << row << ", " << col;
+    }
   }
 }
 
-TEST_P(EmulatorTest, LanesThatDisagreeAboutTheOperationAreReported) {
-  std::vector<int> out(32);
-  EXPECT_THAT([&] { launch("mixed", mixed_operations, 1, 32, 0, nullptr, out.data()); },
-              ThrowsMessage<KernelFault>(
-                  AllOf(HasSubstr("__shfl_xor_sync"), HasSubstr("not all lanes"), HasSubstr("__any_sync"))));
+// Code that many kernels share; a kernel is not needed to call it.
+TEST(EmulatorIntrinsicsTest, BitsAndBytes) {
+  EXPECT_EQ(__popc(0xF0F0U), 8);
+  EXPECT_EQ(__clz(1), 31);
+  EXPECT_EQ(__clz(0), 32);
+  EXPECT_EQ(__ffs(0), 0);
+  EXPECT_EQ(__ffs(12), 3);
+  EXPECT_EQ(__brev(1U), 0x80000000U);
+  EXPECT_EQ(__brevll(2ULL), 1ULL << 62);
+  EXPECT_EQ(__byte_perm(0x33221100U, 0x77665544U, 0x7610U), 0x77661100U);
+  EXPECT_EQ(__byte_perm(0x00008000U, 0U, 0x9999U), 0xffffffffU);
+  EXPECT_EQ(__funnelshift_l(0x80000000U, 1U, 1U), 3U);
+  EXPECT_EQ(__funnelshift_r(0x80000000U, 1U, 31U), 3U);
+  EXPECT_EQ(__umulhi(0xffffffffU, 0xffffffffU), 0xfffffffeU);
+  EXPECT_EQ(__umul64hi(1ULL << 63, 6ULL), 3ULL);
+  EXPECT_EQ(__float_as_uint(1.0F), 0x3f800000U);
+  EXPECT_EQ(__longlong_as_double(__double_as_longlong(-2.5)), -2.5);
 }
 
-__global__ void outside_its_own_mask(int* out) { out[threadIdx.x] = __any_sync(1U, 1); }
-
-TEST_P(EmulatorTest, ALaneOutsideItsOwnMaskIsReported) {
-  std::vector<int> out(32);
-  EXPECT_THAT([&] { launch("outside", outside_its_own_mask, 1, 32, 0, nullptr, out.data()); },
-              ThrowsMessage<KernelFault>(HasSubstr("which its own mask leaves out")));
-}
-
-__global__ void overrun(unsigned at) {
-  NAGARE_DYNAMIC_SHARED(float, row);
-  if (threadIdx.x == 5) row[at] = 1.0F;
-}
-
-TEST_P(EmulatorTest, AWritePastTheEndOfSharedMemoryIsReported) {
-  EXPECT_NO_THROW(launch("inside", overrun, 1, 32, 40, nullptr, 9U));
-#if defined(__SANITIZE_ADDRESS__)
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(launch("overrun", overrun, 1, 32, 40, nullptr, 10U),
-               "heap-buffer-overflow(.|\n)*overrun: block");
-#else
-  EXPECT_THAT(
-      [] { launch("overrun", overrun, 1, 32, 40, nullptr, 10U); },
-      ThrowsMessage<KernelFault>(AllOf(HasSubstr("overrun: block (0, 0, 0), thread (5, 0, 0)"),
-                                       HasSubstr("past the end of shared array (dynamic) of 40 bytes"))));
-#endif
-}
-
-__global__ void unwritten(float* out) {
-  NAGARE_SHARED(float, tile, [2][16]);
-  out[threadIdx.x] = tile[threadIdx.x / 16][threadIdx.x % 16];
-}
-
-TEST_P(EmulatorTest, SharedMemoryThatNobodyWroteIsNaN) {
-  std::vector<float> out(32);
-  launch("unwritten", unwritten, 1, 32, 0, nullptr, out.data());
-  for (const float v : out) EXPECT_TRUE(std::isnan(v));
-}
-
-__global__ void nothing() {}
-
-TEST(EmulatorFaultTest, LaunchesBeyondTheLimitsAreRefused) {
-  const auto launching = [](dim3 grid, dim3 block, std::size_t shared) {
-    return [=] { launch("nothing", nothing, grid, block, shared, nullptr); };
-  };
-  EXPECT_NO_THROW(launching(1, 1024, 227 * 1024)());
-  EXPECT_THAT(launching(1, 1025, 0), ThrowsMessage<KernelFault>(HasSubstr("block (1025, 1, 1)")));
-  EXPECT_THAT(launching(0, 32, 0), ThrowsMessage<KernelFault>(HasSubstr("grid (0, 1, 1)")));
-  EXPECT_THAT(launching(dim3(1, 65536), 32, 0), ThrowsMessage<KernelFault>(HasSubstr("grid (1, 65536, 1)")));
-  EXPECT_THAT(launching(1, dim3(1, 1, 65), 0), ThrowsMessage<KernelFault>(HasSubstr("block (1, 1, 65)")));
-  EXPECT_THAT(launching(1, 32, 227 * 1024 + 1), ThrowsMessage<KernelFault>(HasSubstr("232449 shared bytes")));
-}
-
-TEST_P(EmulatorTest, AFaultLeavesTheEmulatorUsable) {
-  for (int i = 0; i < 20; ++i) {
-    EXPECT_THROW(launch("early_return", barrier_in_a_branch, 3, 64, 0, nullptr, 40), KernelFault);
-    EXPECT_EQ(sums_of_blocks(true)[0], 63.0F * 32.0F);
-  }
+TEST(EmulatorIntrinsicsTest, ConversionsRoundAndSaturate) {
+  EXPECT_EQ(__float2int_rn(2.5F), 2);
+  EXPECT_EQ(__float2int_rz(-2.5F), -2);
+  EXPECT_EQ(__float2int_rd(-2.5F), -3);
+  EXPECT_EQ(__float2int_ru(2.25F), 3);
+  EXPECT_EQ(__float2int_rn(NAN), 0);
+  EXPECT_EQ(__float2int_rn(1e10F), std::numeric_limits<int>::max());
+  EXPECT_EQ(__float2uint_rn(-1.0F), 0U);
+  EXPECT_EQ(__double2ll_rz(-1e300), std::numeric_limits<long long>::min());
+  EXPECT_EQ(__saturatef(NAN), 0.0F);
+  EXPECT_EQ(__saturatef(7.0F), 1.0F);
+  EXPECT_EQ(rsqrtf(4.0F), 0.5F);
+  EXPECT_EQ(__frcp_rn(8.0F), 0.125F);
+  EXPECT_EQ(__fmaf_rn(3.0F, 5.0F, 1.0F), 16.0F);
+  float sine = 0.0F;
+  float cosine = 0.0F;
+  sincospif(0.5F, &sine, &cosine);
+  EXPECT_EQ(sine, 1.0F);
+  EXPECT_NEAR(cosine, 0.0F, 1e-7F);
 }
 
 }  // namespace
