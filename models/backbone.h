@@ -19,6 +19,8 @@ class Backbone {
   virtual std::int64_t feature_dim() const = 0;
   // Lists parameters and buffers under torchvision's names.
   virtual void list_state(nn::StateList& list) const = 0;
+  // The same network with a copy of its parameters and buffers: what a momentum teacher starts from.
+  virtual std::unique_ptr<Backbone> clone() const = 0;
 };
 
 struct BackboneOptions {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/ops/pooling.h"
+#include "engine/optim/ema.h"
 
 namespace nagare::models {
 
@@ -47,18 +48,19 @@ struct ResNet::Block {
   std::optional<nn::BatchNorm> shortcut_bn;
 };
 
-ResNet::ResNet(const ResNetOptions& options) : width_(options.width), stem_kind_(options.stem) {
-  if (width_ < 1) throw std::invalid_argument("resnet18: width " + std::to_string(width_) + ", need >= 1");
+ResNet::ResNet(const ResNetOptions& options) : options_(options) {
+  const std::int64_t width = options.width;
+  if (width < 1) throw std::invalid_argument("resnet18: width " + std::to_string(width) + ", need >= 1");
   nn::Initializer init(options.seed, options.device);
   const nn::Conv2dSizes cifar{
-      .in_channels = 3, .out_channels = width_, .kernel = 3, .stride = 1, .padding = 1};
+      .in_channels = 3, .out_channels = width, .kernel = 3, .stride = 1, .padding = 1};
   const nn::Conv2dSizes imagenet{
-      .in_channels = 3, .out_channels = width_, .kernel = 7, .stride = 2, .padding = 3};
-  conv1_ = std::make_unique<nn::Conv2d>(stem_kind_ == Stem::cifar ? cifar : imagenet, init);
-  bn1_ = std::make_unique<nn::BatchNorm>(width_, init);
-  std::int64_t in = width_;
+      .in_channels = 3, .out_channels = width, .kernel = 7, .stride = 2, .padding = 3};
+  conv1_ = std::make_unique<nn::Conv2d>(options_.stem == Stem::cifar ? cifar : imagenet, init);
+  bn1_ = std::make_unique<nn::BatchNorm>(width, init);
+  std::int64_t in = width;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    const std::int64_t out = width_ << i;
+    const std::int64_t out = width << i;
     layers_[i].emplace_back(in, out, i == 0 ? 1 : 2, init);
     layers_[i].emplace_back(out, out, 1, init);
     in = out;
@@ -77,12 +79,22 @@ Tensor ResNet::stem(const Tensor& images, bool training) const {
 Tensor ResNet::pass(const Tensor& images, bool training, ResNetStages* stages) const {
   Tensor x = stem(images, training);
   if (stages != nullptr) stages->stem = x;
-  if (stem_kind_ == Stem::imagenet) x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
+  if (options_.stem == Stem::imagenet) x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     for (const Block& block : layers_[i]) x = block.forward(x, training);
     if (stages != nullptr) stages->layers[i] = x;
   }
   return global_average_pool(x);
+}
+
+std::unique_ptr<Backbone> ResNet::clone() const {
+  auto copy = std::make_unique<ResNet>(options_);
+  nn::StateList to;
+  nn::StateList from;
+  copy->list_state(to);
+  list_state(from);
+  optim::copy_state(to, from);
+  return copy;
 }
 
 Tensor ResNet::forward(const Tensor& images, bool training) { return pass(images, training, nullptr); }

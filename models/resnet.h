@@ -42,8 +42,9 @@ class ResNet : public Backbone {
   Tensor forward(const Tensor& images, bool training) override;
   // forward() that shows the activations: for tests, and for methods that work on feature maps.
   ResNetStages forward_stages(const Tensor& images, bool training);
-  std::int64_t feature_dim() const override { return 8 * width_; }
+  std::int64_t feature_dim() const override { return 8 * options_.width; }
   void list_state(nn::StateList& list) const override;
+  std::unique_ptr<Backbone> clone() const override;
 
  private:
   struct Block;
@@ -53,8 +54,7 @@ class ResNet : public Backbone {
   // as soon as the next one is there.
   Tensor pass(const Tensor& images, bool training, ResNetStages* stages) const;
 
-  std::int64_t width_;
-  Stem stem_kind_;
+  ResNetOptions options_;
   std::unique_ptr<nn::Conv2d> conv1_;
   std::unique_ptr<nn::BatchNorm> bn1_;
   std::array<std::vector<Block>, 4> layers_;

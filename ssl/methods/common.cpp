@@ -47,6 +47,11 @@ Tensor joint_embedding(const std::vector<Tensor>& projections) {
   return l2_normalize(sum);
 }
 
+StepOutput joint_output(const Tensor& loss, const std::vector<Tensor>& projections) {
+  const Tensor embedding = joint_embedding(projections);
+  return {.loss = loss, .embedding = embedding, .metrics = {{"collapse_std", collapse_std(embedding)}}};
+}
+
 double collapse_std(const Tensor& unit_rows) {
   const std::int64_t batch = unit_rows.shape()[0];
   if (batch < 2) return 0.0;

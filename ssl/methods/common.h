@@ -24,6 +24,9 @@ Tensor view_images(const Views& views, std::int64_t v);
 // normalise(sum over views of their projections): (B, D) f32 without history.
 Tensor joint_embedding(const std::vector<Tensor>& projections);
 
+// What a method of joint embeddings gives the training loop: its loss, the joint embedding, its collapse_std.
+StepOutput joint_output(const Tensor& loss, const std::vector<Tensor>& projections);
+
 // Mean over the dimensions of the standard deviation over the batch (unbiased) of unit rows (B, D): about
 // 1 / sqrt(D) in a healthy network, 0 after a collapse. 0 for B = 1.
 double collapse_std(const Tensor& unit_rows);

@@ -1,58 +1,45 @@
 #include "ssl/methods/simclr.h"
 
-#include "engine/ops/elementwise.h"
 #include "engine/ops/shape_ops.h"
-#include "models/mlp.h"
 #include "ssl/augment/recipes.h"
 #include "ssl/losses/ntxent.h"
 #include "ssl/methods/common.h"
+#include "ssl/methods/encoder.h"
 
 namespace nagare::ssl {
 namespace {
+
+models::MlpOptions projector(const SimClrOptions& options, const MethodContext& context) {
+  return {.widths = {context.backbone->feature_dim(), options.hidden, options.dim},
+          .hidden_bias = options.hidden_bias,
+          .seed = head_seed(context.seed, 0),
+          .device = context.device};
+}
 
 class SimClr final : public Method {
  public:
   SimClr(const SimClrOptions& options, MethodContext context)
       : options_(options),
         plan_(plan_of(simclr_recipe(context.image_size), options.views, context)),
-        projector_({.widths = {context.backbone->feature_dim(), options.hidden, options.dim},
-                    .hidden_bias = options.hidden_bias,
-                    .seed = head_seed(context.seed, 0),
-                    .device = context.device}),
-        backbone_(std::move(context.backbone)) {}
+        encoder_(encoder_of(context, projector(options, context))) {}
 
   const ViewPlan& view_plan() const override { return plan_; }
   std::int64_t embedding_dim() const override { return options_.dim; }
-  models::Backbone& backbone() override { return *backbone_; }
+  models::Backbone& backbone() override { return encoder_.backbone(); }
+  void list_state(nn::StateList& list) const override { encoder_.list_state(list); }
 
-  // One view after the other: batch-norm statistics are each view's own.
   StepOutput loss(const Views& views) override {
     check_views("simclr", views, options_.views);
-    std::vector<Tensor> projections;  // views of (B, D)
-    for (std::int64_t v = 0; v < views.views; ++v) {
-      projections.push_back(projector_.forward(backbone_->forward(view_images(views, v), true), true));
-    }
-    const Tensor embedding = joint_embedding(projections);
-    return {.loss = ntxent_loss(concat(projections, 0),
-                                {.views = options_.views, .temperature = options_.temperature}),
-            .embedding = embedding,
-            .metrics = {{"collapse_std", collapse_std(embedding)}}};
-  }
-
-  void list_state(nn::StateList& list) const override {
-    {
-      const nn::StateList::Scope scope(list, "backbone");
-      backbone_->list_state(list);
-    }
-    const nn::StateList::Scope scope(list, "projector");
-    projector_.list_state(list);
+    const std::vector<Tensor> projections = encoder_.forward_views(views);  // views of (B, D)
+    return joint_output(
+        ntxent_loss(concat(projections, 0), {.views = options_.views, .temperature = options_.temperature}),
+        projections);
   }
 
  private:
   SimClrOptions options_;
   ViewPlan plan_;
-  models::Mlp projector_;
-  std::unique_ptr<models::Backbone> backbone_;
+  Encoder encoder_;
 };
 
 }  // namespace

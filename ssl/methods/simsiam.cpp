@@ -1,9 +1,9 @@
 #include "ssl/methods/simsiam.h"
 
-#include "models/mlp.h"
 #include "ssl/augment/recipes.h"
 #include "ssl/losses/simsiam.h"
 #include "ssl/methods/common.h"
+#include "ssl/methods/encoder.h"
 
 namespace nagare::ssl {
 namespace {
@@ -32,50 +32,31 @@ class SimSiam final : public Method {
  public:
   SimSiam(const SimSiamOptions& options, MethodContext context)
       : plan_(plan_of(simsiam_recipe(context.image_size), 2, context)),
-        dim_(options.dim),
-        projector_(projector(options, context)),
         predictor_(predictor(options, context)),
-        backbone_(std::move(context.backbone)) {}
+        encoder_(encoder_of(context, projector(options, context))) {}
 
   const ViewPlan& view_plan() const override { return plan_; }
-  std::int64_t embedding_dim() const override { return dim_; }
-  models::Backbone& backbone() override { return *backbone_; }
+  std::int64_t embedding_dim() const override { return encoder_.dim(); }
+  models::Backbone& backbone() override { return encoder_.backbone(); }
 
-  // One view after the other: batch-norm statistics are each view's own.
   StepOutput loss(const Views& views) override {
     check_views("simsiam", views, 2);
-    const SimSiamView first = forward(view_images(views, 0));
-    const SimSiamView second = forward(view_images(views, 1));
-    const Tensor embedding = joint_embedding({first.projection, second.projection});
-    return {.loss = simsiam_loss(first, second),
-            .embedding = embedding,
-            .metrics = {{"collapse_std", collapse_std(embedding)}}};
+    const std::vector<Tensor> z = encoder_.forward_views(views);  // 2 of (B, D)
+    const SimSiamView first{.prediction = predictor_.forward(z[0], true), .projection = z[0]};
+    const SimSiamView second{.prediction = predictor_.forward(z[1], true), .projection = z[1]};
+    return joint_output(simsiam_loss(first, second), z);
   }
 
   void list_state(nn::StateList& list) const override {
-    {
-      const nn::StateList::Scope scope(list, "backbone");
-      backbone_->list_state(list);
-    }
-    {
-      const nn::StateList::Scope scope(list, "projector");
-      projector_.list_state(list);
-    }
+    encoder_.list_state(list);
     const nn::StateList::Scope scope(list, "predictor");
     predictor_.list_state(list);
   }
 
  private:
-  SimSiamView forward(const Tensor& images) {
-    const Tensor z = projector_.forward(backbone_->forward(images, true), true);  // (B, D)
-    return {.prediction = predictor_.forward(z, true), .projection = z};
-  }
-
   ViewPlan plan_;
-  std::int64_t dim_;
-  models::Mlp projector_;
   models::Mlp predictor_;
-  std::unique_ptr<models::Backbone> backbone_;
+  Encoder encoder_;
 };
 
 }  // namespace

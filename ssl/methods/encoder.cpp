@@ -1,0 +1,72 @@
+#include "ssl/methods/encoder.h"
+
+#include "engine/autograd/tape.h"
+#include "engine/optim/ema.h"
+#include "ssl/methods/common.h"
+
+namespace nagare::ssl {
+
+Encoder::Encoder(std::unique_ptr<models::Backbone> backbone, models::MlpOptions projector)
+    : options_(std::move(projector)), backbone_(std::move(backbone)), projector_(options_) {}
+
+Tensor Encoder::forward(const Tensor& images) const {
+  return projector_.forward(backbone_->forward(images, true), true);
+}
+
+std::vector<Tensor> Encoder::forward_views(const Views& views) const {
+  std::vector<Tensor> projections;
+  for (std::int64_t v = 0; v < views.views; ++v) projections.push_back(forward(view_images(views, v)));
+  return projections;
+}
+
+void Encoder::list_state(nn::StateList& list) const {
+  {
+    const nn::StateList::Scope scope(list, "backbone");
+    backbone_->list_state(list);
+  }
+  const nn::StateList::Scope scope(list, "projector");
+  projector_.list_state(list);
+}
+
+Encoder Encoder::clone() const {
+  Encoder copy(backbone_->clone(), options_);
+  nn::StateList to;
+  nn::StateList from;
+  copy.projector_.list_state(to);
+  projector_.list_state(from);
+  optim::copy_state(to, from);
+  return copy;
+}
+
+Encoder encoder_of(MethodContext& context, const models::MlpOptions& projector) {
+  return {std::move(context.backbone), projector};
+}
+
+Tensor Teacher::forward(const Tensor& images) const {
+  const tape::NoGrad guard;
+  return encoder_.forward(images);
+}
+
+std::vector<Tensor> Teacher::forward_views(const Views& views) const {
+  const tape::NoGrad guard;
+  return encoder_.forward_views(views);
+}
+
+void Teacher::follow(const Encoder& student, double decay) {
+  nn::StateList target;
+  nn::StateList online;
+  encoder_.list_state(target);
+  student.list_state(online);
+  optim::ema_update(target, online, decay);
+}
+
+void Teacher::list_state(nn::StateList& list) const {
+  nn::StateList own;
+  encoder_.list_state(own);
+  const nn::StateList::Scope scope(list, "teacher");
+  for (const nn::StateEntry& entry : own.entries()) {
+    list.add(entry.name, entry.tensor, nn::Role::buffer, entry.layout);
+  }
+}
+
+}  // namespace nagare::ssl

@@ -1,0 +1,59 @@
+#pragma once
+// Backbone and projector: what every joint-embedding method trains, and the slow copy of it that some learn from.
+#include <memory>
+#include <vector>
+
+#include "models/backbone.h"
+#include "models/mlp.h"
+#include "ssl/core/batch.h"
+#include "ssl/methods/context.h"
+
+namespace nagare::ssl {
+
+class Encoder {
+ public:
+  // projector.widths.front() is the backbone's feature_dim().
+  Encoder(std::unique_ptr<models::Backbone> backbone, models::MlpOptions projector);
+
+  // images (N, S, S, 3) -> projections (N, D), with the statistics of this batch.
+  Tensor forward(const Tensor& images) const;
+  // One view after the other, so that batch-norm statistics are each view's own: V projections (B, D).
+  std::vector<Tensor> forward_views(const Views& views) const;
+  std::int64_t dim() const { return options_.widths.back(); }
+  models::Backbone& backbone() const { return *backbone_; }
+  // Parameters and buffers under "backbone." and "projector.".
+  void list_state(nn::StateList& list) const;
+  // The same network with a copy of the weights.
+  Encoder clone() const;
+
+ private:
+  models::MlpOptions options_;
+  std::unique_ptr<models::Backbone> backbone_;
+  models::Mlp projector_;
+};
+
+// Takes the backbone out of `context`.
+Encoder encoder_of(MethodContext& context, const models::MlpOptions& projector);
+
+// A teacher: an encoder whose weights are a moving average of another's. No gradient reaches it, and its batch norms
+// use the statistics of the batch at hand.
+//
+//   teacher = decay teacher + (1 - decay) student      parameters only; running statistics are its own
+//
+// source  He et al., CVPR 2020 (momentum encoder); Grill et al., NeurIPS 2020 (target network)
+class Teacher {
+ public:
+  explicit Teacher(const Encoder& student) : encoder_(student.clone()) {}
+
+  // Without history.
+  Tensor forward(const Tensor& images) const;
+  std::vector<Tensor> forward_views(const Views& views) const;
+  void follow(const Encoder& student, double decay);
+  // Under "teacher.", all as buffers: an optimiser must not touch them.
+  void list_state(nn::StateList& list) const;
+
+ private:
+  Encoder encoder_;
+};
+
+}  // namespace nagare::ssl
