@@ -68,14 +68,17 @@ Buffer<bf16> rounded(Device device, const std::vector<float>& values) {
 struct Measured {
   Device device = Device::cpu;
   double median_seconds = 0.0;
+  double noise = 0.0;  // half the interquartile range over the median
   double working_set = 0.0;
 };
 std::optional<Measured> last_measured;
 
-double median(std::vector<double>& seconds) {
-  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
-  std::nth_element(seconds.begin(), middle, seconds.end());
-  return *middle;
+// The value that a share of the sorted numbers lie below.
+double quantile(std::vector<double>& seconds, double share) {
+  const auto at =
+      seconds.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(seconds.size() - 1));
+  std::nth_element(seconds.begin(), at, seconds.end());
+  return *at;
 }
 
 double time_on_cpu(const std::function<void(Stream)>& body) {
@@ -142,8 +145,10 @@ void measure(benchmark::State& state, Device device, const std::function<void(St
     return;
   }
   if (seconds.empty()) return;
+  const double middle = quantile(seconds, 0.5);
   last_measured = {.device = device,
-                   .median_seconds = median(seconds),
+                   .median_seconds = middle,
+                   .noise = (quantile(seconds, 0.75) - quantile(seconds, 0.25)) / (2.0 * middle),
                    .working_set = static_cast<double>(memory_use(device).in_use)};
 }
 
@@ -151,6 +156,7 @@ void report(benchmark::State& state, const Work& work) {
   if (!last_measured) return;
   const Measured& m = *last_measured;
   state.counters["median_us"] = m.median_seconds * 1e6;
+  state.counters["noise_percent"] = 100.0 * m.noise;
   state.counters["buffers_mb"] = m.working_set / 1e6;
   if (work.bytes > 0.0) state.counters["GB/s"] = work.bytes / m.median_seconds / 1e9;
   if (work.flops > 0.0) state.counters["GFLOP/s"] = work.flops / m.median_seconds / 1e9;

@@ -115,6 +115,7 @@ struct Work {
 
 // After measure(): adds to the result
 //   median_us          of the calls; the other figures are computed from it, because it ignores a foreign load's spikes
+//   noise_percent      half the distance between the calls' quartiles, in percent of the median
 //   GB/s, GFLOP/s      work / median
 //   buffers_mb         memory that the benchmark's buffers hold, scratch included
 //   roofline_percent   100 x max(bytes / memory ceiling, flops / product ceiling) / median     (bench/support/roofline.h)
