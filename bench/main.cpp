@@ -1,6 +1,6 @@
 // nagare-bench: every kernel of the suite, and the training step, timed. Google Benchmark's flags, and
 //
-//   --no_roofline   leaves out the ceilings of the machine (a second or two at the start) and the percentages of them
+//   --no_roofline   leaves out the ceilings of the machine (three seconds at the start) and the percentages of them
 //
 // Without flags of one's own a benchmark runs for 0.1 s. The machine, the ceilings and the versions stand in the
 // "context" of the JSON (--benchmark_out=FILE); docs/benchmarks.md reads the figures.

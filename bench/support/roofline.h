@@ -8,7 +8,7 @@
 //           a kernel whose buffers stay in a cache is held against that cache, not against the memory behind it. On CUDA
 //           one figure, from memory: measure() empties the L2 before each call
 // product   FLOP/s of a square matrix product, order 2,048 (CUDA: 8,192) on random numbers, f32 and bf16, by oneDNN (cuBLASLt)
-// cost      about a second per device, once, when first asked for; 1 GiB of memory for that time
+// cost      about three seconds per device, once, when first asked for; 1 GiB of memory for that time
 #include <cstdint>
 #include <string>
 #include <vector>
