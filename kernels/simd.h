@@ -54,11 +54,30 @@ NAGARE_INLINE void store(bf16* p, const Vector& v) {
 // The first `count` (1..16) of sixteen, the others set to `fill`; and back.
 template <class T>
 NAGARE_INLINE void load_first(const T* p, std::int64_t count, float fill, Vector& v) {
-  for (int i = 0; i < kLanes; ++i) v[i] = i < count ? nagare::load(p + i) : fill;
+  v = Vector{} + fill;
+  for (int i = 0; i < count; ++i) v[i] = nagare::load(p + i);
 }
 template <class T>
 NAGARE_INLINE void store_first(T* p, std::int64_t count, const Vector& v) {
   for (int i = 0; i < count; ++i) nagare::store(p + i, v[i]);
+}
+
+// Entries c to c + 15 of a row of n: all sixteen, or those that there are.
+template <class T>
+NAGARE_INLINE void load_row(const T* row, std::int64_t c, std::int64_t n, float fill, Vector& v) {
+  if (c + kLanes <= n) {
+    load(row + c, v);
+  } else {
+    load_first(row + c, n - c, fill, v);
+  }
+}
+template <class T>
+NAGARE_INLINE void store_row(T* row, std::int64_t c, std::int64_t n, const Vector& v) {
+  if (c + kLanes <= n) {
+    store(row + c, v);
+  } else {
+    store_first(row + c, n - c, v);
+  }
 }
 
 // The sixteen added (or the largest taken) as a tree, in the same order everywhere.
