@@ -86,6 +86,11 @@ void fill(std::int64_t n, float value, T* out, Stream) {
   });
 }
 
+template <class T>
+void scale_by(std::int64_t n, const float* factor, T* x, Stream stream) {
+  if (*factor != 1.0F) affine(Affine{.n = n, .alpha = *factor}, x, x, stream);
+}
+
 template void linear_combination(const LinearCombination&, const float*, const float*, float*, Stream);
 template void linear_combination(const LinearCombination&, const bf16*, const bf16*, bf16*, Stream);
 template void affine(const Affine&, const float*, float*, Stream);
@@ -96,5 +101,7 @@ template void cast(std::int64_t, const float*, bf16*, Stream);
 template void cast(std::int64_t, const bf16*, float*, Stream);
 template void fill(std::int64_t, float, float*, Stream);
 template void fill(std::int64_t, float, bf16*, Stream);
+template void scale_by(std::int64_t, const float*, float*, Stream);
+template void scale_by(std::int64_t, const float*, bf16*, Stream);
 
 }  // namespace nagare::kernels::cpu

@@ -31,6 +31,13 @@ __global__ void assign(std::int64_t n, float value, T* out) {
   for_each_index_of_this_thread(n, [=](std::int64_t i) { store(out + i, value); });
 }
 
+template <class T>
+__global__ void scale_in_place(std::int64_t n, const float* factor, T* x) {
+  const float f = *factor;
+  if (f == 1.0F) return;
+  for_each_index_of_this_thread(n, [=](std::int64_t i) { store(x + i, f * load(x + i)); });
+}
+
 }  // namespace
 
 template <class T>
@@ -58,6 +65,11 @@ void fill(std::int64_t n, float value, T* out, Stream stream) {
   if (n > 0) launch("fill", assign<T>, grid_for(n), kBlock, 0, stream, n, value, out);
 }
 
+template <class T>
+void scale_by(std::int64_t n, const float* factor, T* x, Stream stream) {
+  if (n > 0) launch("scale_by", scale_in_place<T>, grid_for(n), kBlock, 0, stream, n, factor, x);
+}
+
 template void linear_combination(const LinearCombination&, const float*, const float*, float*, Stream);
 template void linear_combination(const LinearCombination&, const bf16*, const bf16*, bf16*, Stream);
 template void affine(const Affine&, const float*, float*, Stream);
@@ -68,5 +80,7 @@ template void cast(std::int64_t, const float*, bf16*, Stream);
 template void cast(std::int64_t, const bf16*, float*, Stream);
 template void fill(std::int64_t, float, float*, Stream);
 template void fill(std::int64_t, float, bf16*, Stream);
+template void scale_by(std::int64_t, const float*, float*, Stream);
+template void scale_by(std::int64_t, const float*, bf16*, Stream);
 
 }  // namespace nagare::kernels::cuda

@@ -6,11 +6,12 @@
 //   multiply             out[i] = a[i] * b[i]
 //   cast                 out[i] = a[i], to another element type (rounding to nearest even)
 //   fill                 out[i] = value
+//   scale_by             x[i] = *factor * x[i], factor in device memory; nothing is read or written where it is 1
 //
 // n         >= 0; 0 does nothing
 // aliasing  out may be a or b (cast: only where the element sizes agree)
 // special   0 * inf and 0 * NaN are NaN, as written; beta = 0 does not hide b
-// cost      3 (2, 3, 2, 1) element transfers; bit-identical on every run and device
+// cost      3 (2, 3, 2, 1, 2 or 0) element transfers; bit-identical on every run and device
 #include <cstdint>
 
 #include "kernels/bf16.h"
@@ -40,7 +41,9 @@ struct Affine {
   template <class From, class To>                                                                     \
   void cast(std::int64_t n, const From* a, To* out, Stream stream);                                   \
   template <class T>                                                                                  \
-  void fill(std::int64_t n, float value, T* out, Stream stream);
+  void fill(std::int64_t n, float value, T* out, Stream stream);                                      \
+  template <class T>                                                                                  \
+  void scale_by(std::int64_t n, const float* factor, T* x, Stream stream);
 
 namespace cpu {
 NAGARE_DECLARE_TWIN

@@ -4,14 +4,12 @@
 #include <stdexcept>
 
 #include "engine/ops/coding_rate.h"
+#include "engine/ops/cosine.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/normalize.h"
 #include "engine/ops/reduce.h"
 
 namespace nagare::ssl {
 namespace {
-
-constexpr float kNormFloor = 1e-8F;
 
 // z in f32, once its shape has been looked at.
 Tensor checked(const char* who, const Tensor& z) {
@@ -39,20 +37,17 @@ Tensor tcr_loss(const Tensor& z, const CodingRate& rate) {
   return scale(mean(coding_rate(wide, rate.alpha(z.shape()[1], z.shape()[2]))), -1.0F);
 }
 
-// The mean over patches of unit vectors, dotted with the unit mean: no broadcast over the patches is needed.
-Tensor patch_similarity(const Tensor& z) {
-  const Tensor wide = checked("patch_similarity", z);
-  const Tensor direction = l2_normalize(mean_outer(wide), kNormFloor);  // (b, d)
-  const Tensor mean_unit = mean_outer(l2_normalize(wide, kNormFloor));  // (b, d)
-  return mean(sum_columns(multiply(mean_unit, direction)));
-}
+Tensor patch_similarity(const Tensor& z) { return mean_patch_cosine(z); }
 
 EmpLoss emp_ssl_loss(const Tensor& z, const EmpSsl& options) {
-  const Tensor similarity = patch_similarity(z);
+  const float weight = options.similarity_weight;
+  // The weight goes into the op, so that its gradient needs no further pass; the log gets what it was before.
+  const Tensor weighted = mean_patch_cosine(z, {.weight = -weight});
+  const Tensor similarity =
+      weight != 0.0F ? scale(weighted.detach(), -1.0F / weight) : patch_similarity(z.detach());
   const Tensor tcr = tcr_loss(z, options.rate);
-  return {.loss = add(scale(similarity, -options.similarity_weight), scale(tcr, options.tcr_weight)),
-          .invariance = similarity.detach(),
-          .tcr = tcr.detach()};
+  return {
+      .loss = add(weighted, scale(tcr, options.tcr_weight)), .invariance = similarity, .tcr = tcr.detach()};
 }
 
 }  // namespace nagare::ssl

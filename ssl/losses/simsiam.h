@@ -9,16 +9,10 @@
 // range   [-1, 1]; -1 within the first steps means collapse
 // errors  std::invalid_argument with the shapes
 // source  Chen and He, CVPR 2021, eq. 1-2
-#include "engine/tensor/tensor.h"
+#include "ssl/losses/predicted_view.h"
 
 namespace nagare::ssl {
 
-// What one view gives.
-struct SimSiamView {
-  Tensor prediction;  // p (B, D)
-  Tensor projection;  // z (B, D), taken as a constant
-};
-
-Tensor simsiam_loss(const SimSiamView& first, const SimSiamView& second);
+Tensor simsiam_loss(const PredictedView& first, const PredictedView& second);
 
 }  // namespace nagare::ssl

@@ -42,8 +42,8 @@ class SimSiam final : public Method {
   StepOutput loss(const Views& views) override {
     check_views("simsiam", views, 2);
     const std::vector<Tensor> z = encoder_.forward_views(views);  // 2 of (B, D)
-    const SimSiamView first{.prediction = predictor_.forward(z[0], true), .projection = z[0]};
-    const SimSiamView second{.prediction = predictor_.forward(z[1], true), .projection = z[1]};
+    const PredictedView first{.prediction = predictor_.forward(z[0], true), .projection = z[0]};
+    const PredictedView second{.prediction = predictor_.forward(z[1], true), .projection = z[1]};
     return joint_output(simsiam_loss(first, second), z);
   }
 

@@ -48,6 +48,18 @@ TEST_P(ElementwiseTest, AffineAndMultiplyMatchTheirDefinitionsInPlace) {
   EXPECT_TRUE(all_near(product.to_host(), want_product, 2e-6));
 }
 
+TEST_P(ElementwiseTest, ScaleByANumberInDeviceMemory) {
+  const Matrix a = test::normal(1, n, 4);
+  for (const double factor : {1.0, -0.5}) {
+    const Buffer x(device, a);
+    const Buffer by(device, Matrix{{factor}});
+    NAGARE_DISPATCH(device, scale_by(n, by.data(), x.data(), compute_stream(device)));
+    Matrix want = a;
+    for (double& v : want.values()) v *= factor;
+    EXPECT_TRUE(all_near(x.to_host(), want, 0.0));
+  }
+}
+
 TEST_P(ElementwiseTest, CastRoundsToNearestEvenAndBack) {
   const Matrix a = test::normal(1, n, 3);
   const Buffer in(device, a);

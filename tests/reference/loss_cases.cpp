@@ -8,7 +8,6 @@
 #include "ssl/losses/emp_contrastive.h"
 #include "ssl/losses/emp_ssl.h"
 #include "ssl/losses/ntxent.h"
-#include "ssl/losses/simsiam.h"
 #include "tests/reference/registry.h"
 
 namespace nagare::reference {
@@ -33,14 +32,6 @@ void ntxent_multiview_case(Case& c) {
   const Tensor z = c.activation("z");
   const ssl::NtXent options{.views = c.integer("views"), .temperature = static_cast<float>(c.number("tau"))};
   finish_loss(c, ssl::ntxent_loss(z, options), {{"z", z}});
-}
-
-void simsiam_case(Case& c) {
-  const Tensor p1 = c.activation("p1");
-  const Tensor p2 = c.activation("p2");
-  const Tensor loss = ssl::simsiam_loss({.prediction = p1, .projection = c.activation("z1")},
-                                        {.prediction = p2, .projection = c.activation("z2")});
-  finish_loss(c, loss, {{"p1", p1}, {"p2", p2}});
 }
 
 ssl::CodingRate rate_of(const Case& c, bool squared) {
@@ -91,8 +82,8 @@ void emp_contrastive_case(Case& c) {
 }
 
 constexpr Handler kHandlers[] = {
-    {"emp_contrastive", emp_contrastive_case},   {"empssl", empssl_case},   {"ntxent", ntxent_case},
-    {"ntxent_multiview", ntxent_multiview_case}, {"simsiam", simsiam_case}, {"tcr", tcr_case},
+    {"emp_contrastive", emp_contrastive_case},   {"empssl", empssl_case}, {"ntxent", ntxent_case},
+    {"ntxent_multiview", ntxent_multiview_case}, {"tcr", tcr_case},
 };
 
 }  // namespace
