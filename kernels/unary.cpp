@@ -2,35 +2,103 @@
 
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
+#include "kernels/simd_functions.h"
 #include "kernels/unary_functions.h"
 
 namespace nagare::kernels::cpu {
 namespace {
 
+using simd::kLanes;
+using simd::Vector;
+
 constexpr std::int64_t kChunk = 1 << 14;
 
+// The functions of unary_functions.h that no compiler turns into vector code.
+struct ExpVectors {
+  NAGARE_INLINE static void value(const Vector& x, Vector& y) { simd::exp(x, y); }
+};
+struct LogVectors {
+  NAGARE_INLINE static void value(const Vector& x, Vector& y) { simd::log(x, y); }
+};
+struct GeluVectors {
+  NAGARE_INLINE static void value(const Vector& x, Vector& y) {
+    Vector density, cumulative;
+    simd::normal(x, density, cumulative);
+    y = x * cumulative;
+  }
+  NAGARE_INLINE static void gradient(const Vector& x, const Vector& dy, Vector& dx) {
+    Vector density, cumulative;
+    simd::normal(x, density, cumulative);
+    dx = dy * (cumulative + x * density);
+  }
+};
+
 template <class F, class T>
-inline void values(F, std::int64_t n, const T* x, T* y) {
+NAGARE_INLINE void vector_values(std::int64_t n, const T* x, T* y) {
+  Vector v, result;
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    simd::load(x + i, v);
+    F::value(v, result);
+    simd::store(y + i, result);
+  }
+  if (i == n) return;
+  simd::load_first(x + i, n - i, 1.0F, v);
+  F::value(v, result);
+  simd::store_first(y + i, n - i, result);
+}
+
+template <class F, class T>
+NAGARE_INLINE void vector_gradients(std::int64_t n, const T* x, const T* dy, T* dx) {
+  Vector v, upstream, result;
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    simd::load(x + i, v);
+    simd::load(dy + i, upstream);
+    F::gradient(v, upstream, result);
+    simd::store(dx + i, result);
+  }
+  if (i == n) return;
+  simd::load_first(x + i, n - i, 1.0F, v);
+  simd::load_first(dy + i, n - i, 0.0F, upstream);
+  F::gradient(v, upstream, result);
+  simd::store_first(dx + i, n - i, result);
+}
+
+template <class F, class T>
+NAGARE_INLINE void plain_values(std::int64_t n, const T* x, T* y) {
   for (std::int64_t i = 0; i < n; ++i) store(y + i, F::value(load(x + i)));
 }
 template <class F, class T>
-inline void gradients(F, std::int64_t n, const T* saved, const T* dy, T* dx) {
+NAGARE_INLINE void plain_gradients(std::int64_t n, const T* saved, const T* dy, T* dx) {
   for (std::int64_t i = 0; i < n; ++i) store(dx + i, F::gradient(load(saved + i), load(dy + i)));
 }
 
-// relu is the one that a convolutional network calls on every activation: compiled for several vector widths.
-NAGARE_SIMD void values(ReluFunction f, std::int64_t n, const float* x, float* y) {
-  values<ReluFunction, float>(f, n, x, y);
-}
-NAGARE_SIMD void values(ReluFunction f, std::int64_t n, const bf16* x, bf16* y) {
-  values<ReluFunction, bf16>(f, n, x, y);
-}
-NAGARE_SIMD void gradients(ReluFunction f, std::int64_t n, const float* saved, const float* dy, float* dx) {
-  gradients<ReluFunction, float>(f, n, saved, dy, dx);
-}
-NAGARE_SIMD void gradients(ReluFunction f, std::int64_t n, const bf16* saved, const bf16* dy, bf16* dx) {
-  gradients<ReluFunction, bf16>(f, n, saved, dy, dx);
-}
+// Overloads, not templates, because each is compiled for several vector widths.
+#define NAGARE_DEFINE_VALUES(F, T, loop) \
+  NAGARE_SIMD void values(F, std::int64_t n, const T* x, T* y) { loop(n, x, y); }
+#define NAGARE_DEFINE_GRADIENTS(F, T, loop)                                           \
+  NAGARE_SIMD void gradients(F, std::int64_t n, const T* saved, const T* dy, T* dx) { \
+    loop(n, saved, dy, dx);                                                           \
+  }
+#define NAGARE_DEFINE_FUNCTIONS(T)                                                 \
+  NAGARE_DEFINE_VALUES(ReluFunction, T, (plain_values<ReluFunction, T>))           \
+  NAGARE_DEFINE_VALUES(GeluFunction, T, (vector_values<GeluVectors, T>))           \
+  NAGARE_DEFINE_VALUES(ExpFunction, T, (vector_values<ExpVectors, T>))             \
+  NAGARE_DEFINE_VALUES(LogFunction, T, (vector_values<LogVectors, T>))             \
+  NAGARE_DEFINE_VALUES(SquareFunction, T, (plain_values<SquareFunction, T>))       \
+  NAGARE_DEFINE_VALUES(SqrtFunction, T, (plain_values<SqrtFunction, T>))           \
+  NAGARE_DEFINE_GRADIENTS(ReluFunction, T, (plain_gradients<ReluFunction, T>))     \
+  NAGARE_DEFINE_GRADIENTS(GeluFunction, T, (vector_gradients<GeluVectors, T>))     \
+  NAGARE_DEFINE_GRADIENTS(ExpFunction, T, (plain_gradients<ExpFunction, T>))       \
+  NAGARE_DEFINE_GRADIENTS(LogFunction, T, (plain_gradients<LogFunction, T>))       \
+  NAGARE_DEFINE_GRADIENTS(SquareFunction, T, (plain_gradients<SquareFunction, T>)) \
+  NAGARE_DEFINE_GRADIENTS(SqrtFunction, T, (plain_gradients<SqrtFunction, T>))
+NAGARE_DEFINE_FUNCTIONS(float)
+NAGARE_DEFINE_FUNCTIONS(bf16)
+#undef NAGARE_DEFINE_FUNCTIONS
+#undef NAGARE_DEFINE_GRADIENTS
+#undef NAGARE_DEFINE_VALUES
 
 }  // namespace
 
