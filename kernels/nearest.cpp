@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/nearest_cuda.h"
 #include "kernels/nearest_list.h"
 #include "kernels/parallel.h"
 #include "kernels/tile_product.h"
@@ -82,16 +83,19 @@ Workspace take_workspace(const Nearest& p, Parts& parts) {
 struct Rounded {
   bf16* query;
   bf16* bank;
-  float* norm;         // of a query's rounded row
-  float* lost;         // norm of what rounding took from it
-  float* bank_norm;    // the same of the bank's rows
+  float* norm;       // of a query's rounded row
+  float* lost;       // norm of what rounding took from it
+  float* bank_norm;  // the same of the bank's rows
   float* bank_lost;
 };
 
 Rounded take_rounded(const Nearest& p, Parts& parts) {
-  return {.query = parts.take<bf16>(p.queries * p.dim), .bank = parts.take<bf16>(p.bank * p.dim),
-          .norm = parts.take<float>(p.queries),        .lost = parts.take<float>(p.queries),
-          .bank_norm = parts.take<float>(p.bank),      .bank_lost = parts.take<float>(p.bank)};
+  return {.query = parts.take<bf16>(p.queries * p.dim),
+          .bank = parts.take<bf16>(p.bank * p.dim),
+          .norm = parts.take<float>(p.queries),
+          .lost = parts.take<float>(p.queries),
+          .bank_norm = parts.take<float>(p.bank),
+          .bank_lost = parts.take<float>(p.bank)};
 }
 
 // y = x in bf16; the norms of x and of x - y.
@@ -289,7 +293,7 @@ void nearest(const Nearest& p, const T* query, const T* bank, const float* penal
              float* similarity, std::int64_t* index, Stream /*stream*/) {
   p.check();
   constexpr bool kFloat = std::is_same_v<T, float>;
-  if (p.through_bf16 && !kFloat) throw std::invalid_argument("nearest: through_bf16 with bf16 rows, need f32");
+  check_rounding<T>(p);
   if (p.queries == 0) return;
   Parts parts(scratch);
   char* spaces = parts.take<char>(workers(p) * workspace_bytes(p));
@@ -335,7 +339,7 @@ template void nearest<bf16>(const Nearest&, const bf16*, const bf16*, const floa
 
 std::int64_t Nearest::scratch_bytes(Device device) const {
   check();
-  if (device == Device::cuda) return 0;
+  if (device == Device::cuda) return nearest_lists(*this, nullptr).bytes(queries);
   cpu::Parts parts(nullptr);
   parts.take<char>(cpu::workers(*this) * cpu::workspace_bytes(*this));
   if (through_bf16) cpu::take_rounded(*this, parts);

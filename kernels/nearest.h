@@ -45,8 +45,8 @@ struct Nearest {
   std::int64_t scratch_bytes(Device device) const;
 };
 
-#define NAGARE_NEAREST_TWIN                                                                           \
-  template <class T>                                                                                  \
+#define NAGARE_NEAREST_TWIN                                                                            \
+  template <class T>                                                                                   \
   void nearest(const Nearest& p, const T* queries, const T* bank, const float* penalty, void* scratch, \
                float* similarity, std::int64_t* index, Stream stream);
 

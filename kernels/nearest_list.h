@@ -33,12 +33,12 @@ struct CandidateList {
   std::int32_t* rows = nullptr;
   std::int32_t count = 0;
   std::int32_t capacity = 0;
-  std::int32_t limit = 0;   // compact() before the count goes beyond it; at most capacity
+  std::int32_t limit = 0;  // compact() before the count goes beyond it; at most capacity
   std::int32_t k = 0;
-  float margin = 0.0F;      // keep what is at most this far below the k-th largest; with 0, k candidates
-  float threshold = NAN;    // what is not above it is refused; nothing is refused by NaN
+  float margin = 0.0F;    // keep what is at most this far below the k-th largest; with 0, k candidates
+  float threshold = NAN;  // what is not above it is refused; nothing is refused by NaN
   bool has_nan = false;
-  bool overflow = false;    // with a margin: more candidates than the list can hold
+  bool overflow = false;  // with a margin: more candidates than the list can hold
 };
 
 // Candidates that may come in before the list is compacted: compacting costs all of its length.

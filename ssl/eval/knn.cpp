@@ -1,11 +1,9 @@
 #include "ssl/eval/knn.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -13,40 +11,16 @@
 
 #include "engine/autograd/tape.h"
 #include "engine/device/errors.h"
-#include "engine/ops/matmul.h"
+#include "engine/ops/nearest.h"
 #include "engine/ops/normalize.h"
 #include "kernels/parallel.h"
 
 namespace nagare::ssl {
 namespace {
 
-constexpr std::int64_t kQueryTile = 256;
-constexpr std::int64_t kBankTile = 4096;  // one tile of similarities: 4 MiB
 constexpr std::int64_t kRanked = 5;
 constexpr float kColdest = 0.002F;  // exp(1 / temperature) must stay finite
 constexpr double kDistanceFloor = 1e-5;
-
-struct Neighbour {
-  float key;  // similarity, or what falls with the distance
-  std::int64_t index;
-};
-
-// Falling key; among equals the lower index first.
-bool nearer(const Neighbour& a, const Neighbour& b) {
-  return a.key > b.key || (a.key == b.key && a.index < b.index);
-}
-
-// The k nearest so far, as a heap with the farthest in front. Rows come in rising order, so a tie keeps the
-// older row.
-void offer(std::vector<Neighbour>& heap, const Neighbour& candidate, std::size_t k) {
-  if (heap.size() == k) {
-    if (!(candidate.key > heap.front().key)) return;
-    std::ranges::pop_heap(heap, nearer);
-    heap.pop_back();
-  }
-  heap.push_back(candidate);
-  std::ranges::push_heap(heap, nearer);
-}
 
 void check(const Tensor& bank, const std::vector<std::int64_t>& labels, const Tensor& queries,
            const KnnOptions& options) {
@@ -81,6 +55,11 @@ struct HostRows {
   std::vector<float> values;
 };
 
+template <class T>
+std::span<T> row_of(std::vector<T>& matrix, std::int64_t row, std::int64_t columns) {
+  return {matrix.data() + row * columns, static_cast<std::size_t>(columns)};
+}
+
 double squared_distance(const float* a, const float* b, std::int64_t dim) {
   double sum = 0.0;
   for (std::int64_t d = 0; d < dim; ++d) {
@@ -90,84 +69,47 @@ double squared_distance(const float* a, const float* b, std::int64_t dim) {
   return sum;
 }
 
-// |f|^2 of every row f.
-std::vector<float> squared_norms(const HostRows& rows) {
+// |f|^2 / 2 of every row f: q . f less that falls with |q - f|.
+Tensor half_squared_norms(const HostRows& rows, Device device) {
   const std::vector<float> origin(static_cast<std::size_t>(rows.dim));
-  std::vector<float> norms(rows.values.size() / static_cast<std::size_t>(rows.dim));
-  parallel_for(static_cast<std::int64_t>(norms.size()), [&](std::int64_t r) {
-    norms[static_cast<std::size_t>(r)] =
-        static_cast<float>(squared_distance(rows.row(r), origin.data(), rows.dim));
+  std::vector<float> halves(rows.values.size() / static_cast<std::size_t>(rows.dim));
+  parallel_for(static_cast<std::int64_t>(halves.size()), [&](std::int64_t r) {
+    halves[static_cast<std::size_t>(r)] =
+        static_cast<float>(0.5 * squared_distance(rows.row(r), origin.data(), rows.dim));
   });
-  return norms;
+  return Tensor::from(halves, {static_cast<std::int64_t>(halves.size())}, device);
 }
 
-// Neighbours of every query, nearest first. penalty: empty (key = q . f), or |f|^2 (key = 2 q . f - |f|^2,
-// which falls with |q - f|).
-std::vector<std::vector<Neighbour>> search(const Tensor& bank, const Tensor& queries, std::int64_t k,
-                                           const std::vector<float>& penalty) {
-  std::vector<std::vector<Neighbour>> nearest(static_cast<std::size_t>(queries.shape()[0]));
-  std::atomic<bool> bad = false;
-  for (std::int64_t q0 = 0; q0 < queries.shape()[0]; q0 += kQueryTile) {
-    const Tensor some = queries.rows(q0, std::min(kQueryTile, queries.shape()[0] - q0));
-    for (std::int64_t n0 = 0; n0 < bank.shape()[0]; n0 += kBankTile) {
-      const std::int64_t columns = std::min(kBankTile, bank.shape()[0] - n0);
-      const std::vector<float> products =
-          matmul(some, bank.rows(n0, columns), {.transpose_b = true}).to_vector<float>();
-      parallel_for(some.shape()[0], [&](std::int64_t q) {
-        auto& heap = nearest[static_cast<std::size_t>(q0 + q)];
-        for (std::int64_t c = 0; c < columns; ++c) {
-          float key = products[static_cast<std::size_t>(q * columns + c)];
-          if (!penalty.empty()) key = 2.0F * key - penalty[static_cast<std::size_t>(n0 + c)];
-          if (std::isnan(key)) bad = true;
-          offer(heap, {key, n0 + c}, static_cast<std::size_t>(k));
-        }
-      });
+// Similarities of every query's k nearest rows by Euclidean distance. The kernel's key only finds them: the distances are
+// taken directly, and put in order again.
+NearestRows nearest_by_distance(const Tensor& bank, const Tensor& queries, std::int64_t k,
+                                std::vector<double>& similarities) {
+  const HostRows host_bank(bank);
+  const HostRows host_queries(queries);
+  const Device device = bank.device();
+  NearestRows found = nearest(queries, bank, k, half_squared_norms(host_bank, device));
+  std::vector<std::int64_t> indices = found.index.to_vector<std::int64_t>();
+  parallel_for(queries.shape()[0], [&](std::int64_t q) {
+    const auto row = row_of(indices, q, k);
+    if (row.front() < 0) return;
+    std::vector<std::pair<double, std::int64_t>> exact;
+    for (const std::int64_t n : row) {
+      exact.emplace_back(std::sqrt(squared_distance(host_queries.row(q), host_bank.row(n), host_bank.dim)),
+                         n);
     }
-  }
-  if (bad) {
-    throw Diverged(
-        "knn_classify: a similarity is NaN: the features are not finite; train with a lower learning rate");
-  }
-  parallel_for(static_cast<std::int64_t>(nearest.size()),
-               [&](std::int64_t q) { std::ranges::sort(nearest[static_cast<std::size_t>(q)], nearer); });
-  return nearest;
-}
-
-// Similarities of the neighbours, in their order.
-void set_similarities(std::span<const Neighbour> neighbours, std::span<double> similarities,
-                      std::span<std::int64_t> indices) {
-  for (std::size_t i = 0; i < neighbours.size(); ++i) {
-    similarities[i] = neighbours[i].key;
-    indices[i] = neighbours[i].index;
-  }
-}
-
-// The same for Euclidean distances, taken directly and put in order again.
-void set_euclidean(const HostRows& bank, const float* query, std::span<const Neighbour> neighbours,
-                   std::span<double> similarities, std::span<std::int64_t> indices) {
-  std::vector<std::pair<double, std::int64_t>> exact;
-  for (const Neighbour& n : neighbours) {
-    exact.emplace_back(std::sqrt(squared_distance(query, bank.row(n.index), bank.dim)), n.index);
-  }
-  std::ranges::sort(exact);
-  for (std::size_t i = 0; i < exact.size(); ++i) {
-    similarities[i] = 1.0 / (exact[i].first + kDistanceFloor);
-    indices[i] = exact[i].second;
-  }
-}
-
-// Scores of one query's classes, and the classes by falling score.
-void vote(const KnnOptions& options, const std::vector<std::int64_t>& labels,
-          std::span<const double> similarities, std::span<const std::int64_t> indices,
-          std::span<double> scores, std::span<std::int64_t> ranking) {
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    double weight = 1.0;
-    if (options.weighted) {
-      weight = options.metric == KnnMetric::cosine ? std::exp(similarities[i] / options.temperature)
-                                                   : similarities[i];
+    std::ranges::sort(exact);
+    for (std::size_t i = 0; i < exact.size(); ++i) {
+      row_of(similarities, q, k)[i] = 1.0 / (exact[i].first + kDistanceFloor);
+      row[i] = exact[i].second;
     }
-    scores[static_cast<std::size_t>(labels[static_cast<std::size_t>(indices[i])])] += weight;
-  }
+  });
+  const std::vector<float> single(similarities.begin(), similarities.end());
+  return {.similarity = Tensor::from(single, found.index.shape(), device),
+          .index = Tensor::from(indices, found.index.shape(), device)};
+}
+
+// Classes by falling score, equal ones by their number.
+void rank_classes(std::span<const double> scores, std::span<std::int64_t> ranking) {
   std::vector<std::int64_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
   const auto score = [&](std::int64_t c) { return scores[static_cast<std::size_t>(c)]; };
@@ -175,11 +117,6 @@ void vote(const KnnOptions& options, const std::vector<std::int64_t>& labels,
       order, order.begin() + static_cast<std::ptrdiff_t>(ranking.size()),
       [&](std::int64_t a, std::int64_t b) { return score(a) > score(b) || (score(a) == score(b) && a < b); });
   std::copy_n(order.begin(), ranking.size(), ranking.begin());
-}
-
-template <class T>
-std::span<T> row_of(std::vector<T>& matrix, std::int64_t row, std::int64_t columns) {
-  return {matrix.data() + row * columns, static_cast<std::size_t>(columns)};
 }
 
 }  // namespace
@@ -192,34 +129,36 @@ KnnResult knn_classify(const Tensor& bank, const std::vector<std::int64_t>& bank
   const std::int64_t count = queries.shape()[0];
   const std::int64_t k = std::min(options.neighbours, bank.shape()[0]);
   const std::int64_t ranked = std::min(kRanked, options.classes);
-  std::vector<std::vector<Neighbour>> nearest;
-  std::optional<HostRows> host_bank;
-  std::optional<HostRows> host_queries;
+  NearestRows found;
+  std::vector<double> similarities(static_cast<std::size_t>(count * k));
   if (cosine) {
-    nearest = search(l2_normalize(bank), l2_normalize(queries), k, {});
+    found = nearest(l2_normalize(queries), l2_normalize(bank), k);
+    const std::vector<float> single = found.similarity.to_vector<float>();
+    similarities.assign(single.begin(), single.end());
   } else {
-    host_bank.emplace(bank);
-    host_queries.emplace(queries);
-    nearest = search(bank, queries, k, squared_norms(*host_bank));
+    found = nearest_by_distance(bank, queries, k, similarities);
   }
+  std::vector<std::int64_t> indices = found.index.to_vector<std::int64_t>();
+  if (std::ranges::find(indices, -1) != indices.end()) {
+    throw Diverged(
+        "knn_classify: a similarity is NaN: the features are not finite; train with a lower learning rate");
+  }
+  const kernels::VoteWeight weight = !options.weighted ? kernels::VoteWeight::one
+                                     : cosine          ? kernels::VoteWeight::exponential
+                                                       : kernels::VoteWeight::similarity;
+  const Tensor labels = Tensor::from(bank_labels, {bank.shape()[0]}, bank.device());
+  const Tensor scores =
+      vote(found, labels, {.classes = options.classes, .weight = weight, .temperature = options.temperature});
 
   KnnResult result{.neighbours = k,
                    .predictions = std::vector<std::int64_t>(static_cast<std::size_t>(count)),
                    .ranking = std::vector<std::int64_t>(static_cast<std::size_t>(count * ranked)),
-                   .scores = std::vector<double>(static_cast<std::size_t>(count * options.classes)),
-                   .similarities = std::vector<double>(static_cast<std::size_t>(count * k)),
-                   .indices = std::vector<std::int64_t>(static_cast<std::size_t>(count * k))};
+                   .scores = scores.to_vector<double>(),
+                   .similarities = std::move(similarities),
+                   .indices = std::move(indices)};
   parallel_for(count, [&](std::int64_t q) {
-    const std::span<const Neighbour> neighbours = nearest[static_cast<std::size_t>(q)];
-    const auto similarities = row_of(result.similarities, q, k);
-    const auto indices = row_of(result.indices, q, k);
-    if (cosine) {
-      set_similarities(neighbours, similarities, indices);
-    } else {
-      set_euclidean(*host_bank, host_queries->row(q), neighbours, similarities, indices);
-    }
     const auto ranking = row_of(result.ranking, q, ranked);
-    vote(options, bank_labels, similarities, indices, row_of(result.scores, q, options.classes), ranking);
+    rank_classes(row_of(result.scores, q, options.classes), ranking);
     result.predictions[static_cast<std::size_t>(q)] = ranking.front();
   });
   return result;

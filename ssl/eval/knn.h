@@ -10,7 +10,7 @@
 // ties           equal similarities: the lower bank index is nearer; equal scores: the lower class wins.
 //                A class without a neighbour scores 0
 // NaN            in a similarity is refused (Diverged): a diverged network has no accuracy
-// cost           Q N D multiply-adds in tiles; memory Q (k + classes), never Q x N
+// cost           that of kernels/nearest.h, Q N D multiply-adds; memory Q (k + classes) and its scratch, never Q x N
 // errors         std::invalid_argument with the shapes; Diverged
 // source         Wu et al., CVPR 2018 (InstDisc), section 3.4
 #include <cstdint>
