@@ -72,6 +72,7 @@ void published_sizes(benchmark::internal::Benchmark* b) {
 void vote_sizes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"queries", "k"})->UseManualTime();
   b->Args({10000, 200});
+  b->Args({1000, 200});
 }
 NAGARE_BENCHMARK(nearest, published_sizes);
 BENCHMARK_CAPTURE(nearest_through_bf16, cpu, Device::cpu)->Apply(published_sizes);

@@ -39,7 +39,7 @@ def cases():
             found.append({
                 "name": f"{ours} against {dtype}, {queries} x {BANK} x {DIM}, k {K}",
                 "ours": [f"{ours}/{{device}}/queries:{queries}/bank:{BANK}/dim:{DIM}/k:{K}",
-                         f"vote/{{device}}/queries:10000/k:{K}"],
+                         f"vote/{{device}}/queries:{queries}/k:{K}"],
                 "make": {f"chunks of {chunk}": maker(queries, dtype, chunk) for chunk in (100, 500, 1000)},
                 "compile": False,  # a product and a top-k: nothing to fuse
                 "want": {"cpu": want},
