@@ -24,7 +24,8 @@ void launch(const char* name, void (*kernel)(Params...), dim3 grid, dim3 block, 
     const auto& self = *static_cast<const Call*>(context);
     std::apply(self.kernel, self.params);
   };
-  nagare::emulator::run_grid({name, grid, block, shared_bytes}, thread, &call);
+  nagare::emulator::run_grid({name, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes}, thread,
+                             &call);
 }
 
 }  // namespace nagare::kernels::cuda

@@ -1,11 +1,14 @@
 #include "kernels/emulator/scheduler.h"
 
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <exception>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +38,29 @@ void check_launch(const Launch& launch) {
   }
 }
 
+struct Record {
+  std::mutex mutex;
+  std::set<std::string> lines;
+};
+
+Record& record() {
+  static Record launches;
+  return launches;
+}
+
+void note(const Launch& launch) {
+  // Where the program was loaded is of no interest; the kernel's place in its file is what `nm` lists.
+  Dl_info program{};
+  dladdr(launch.kernel, &program);
+  char line[256];
+  std::snprintf(line, sizeof line, "%s\t%zx\t%u\t%zu\n", launch.name,
+                static_cast<std::size_t>(static_cast<const char*>(launch.kernel) -
+                                         static_cast<const char*>(program.dli_fbase)),
+                launch.block.x * launch.block.y * launch.block.z, launch.shared_bytes);
+  const std::lock_guard lock(record().mutex);
+  record().lines.insert(line);
+}
+
 #if defined(__SANITIZE_ADDRESS__)
 void print_position(const char*) {
   std::fprintf(stderr, "in emulated kernel %s\n", BlockRunner::here().position().c_str());
@@ -45,6 +71,13 @@ void print_position(const char*) {
 
 void set_seed(std::uint64_t seed) { global_seed = seed; }
 std::uint64_t seed() { return global_seed; }
+
+std::string launches_text() {
+  const std::lock_guard lock(record().mutex);
+  std::string text;
+  for (const std::string& line : record().lines) text += line;
+  return text;
+}
 
 std::string text_of(unsigned x, unsigned y, unsigned z) {
   return std::string("(") + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ")";
@@ -68,6 +101,7 @@ void draw_order(std::vector<unsigned>& order, std::size_t n, std::uint32_t step,
 
 void run_grid(const Launch& launch, void (*body)(const void*), const void* context) {
   check_launch(launch);
+  note(launch);
 #if defined(__SANITIZE_ADDRESS__)
   __asan_set_error_report_callback(&print_position);
 #endif

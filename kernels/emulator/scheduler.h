@@ -41,10 +41,15 @@ std::uint64_t seed();
 
 struct Launch {
   const char* name;
+  const void* kernel;  // address of the function
   dim3 grid;
   dim3 block;
   std::size_t shared_bytes;
 };
+
+// The distinct launches of this process so far, one a line: name, the kernel's address in the program file, threads of
+// a block, bytes of dynamic shared memory, separated by tabs. scripts/kernel-report reads it.
+std::string launches_text();
 
 // Calls body(context) once per thread of the grid and returns when all have ended.
 void run_grid(const Launch& launch, void (*body)(const void*), const void* context);
