@@ -81,17 +81,31 @@ NAGARE_INLINE void store_row(T* row, std::int64_t c, std::int64_t n, const Vecto
 }
 
 // The sixteen added (or the largest taken) as a tree, in the same order everywhere.
-NAGARE_INLINE float sum(Vector v) {
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) v[i] += v[i + half];
-  }
-  return v[0];
+namespace bits {
+using Half = float __attribute__((vector_size(32)));
+using Quarter = float __attribute__((vector_size(16)));
+}  // namespace bits
+
+NAGARE_INLINE float sum(const Vector& v) {
+  bits::Half half[2];
+  std::memcpy(half, &v, sizeof half);
+  half[0] += half[1];
+  bits::Quarter quarter[2];
+  std::memcpy(quarter, half, sizeof quarter);
+  quarter[0] += quarter[1];
+  const bits::Quarter q = quarter[0];
+  return (q[0] + q[2]) + (q[1] + q[3]);
 }
-NAGARE_INLINE float max(Vector v) {
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) v[i] = v[i] > v[i + half] ? v[i] : v[i + half];
-  }
-  return v[0];
+NAGARE_INLINE float max(const Vector& v) {
+  bits::Half half[2];
+  std::memcpy(half, &v, sizeof half);
+  half[0] = half[0] > half[1] ? half[0] : half[1];
+  bits::Quarter quarter[2];
+  std::memcpy(quarter, half, sizeof quarter);
+  const bits::Quarter q = quarter[0] > quarter[1] ? quarter[0] : quarter[1];
+  const float even = q[0] > q[2] ? q[0] : q[2];
+  const float odd = q[1] > q[3] ? q[1] : q[3];
+  return even > odd ? even : odd;
 }
 
 // e^x: relative error below 2e-7 where the result is a normal number; 0 below -103.9 (subnormal results keep their
