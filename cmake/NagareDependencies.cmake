@@ -6,8 +6,8 @@ find_library(NAGARE_DNNL NAMES dnnl REQUIRED)
 add_library(nagare_dnnl INTERFACE)
 target_include_directories(nagare_dnnl SYSTEM INTERFACE ${NAGARE_DNNL_DIR})
 target_link_libraries(nagare_dnnl INTERFACE ${NAGARE_DNNL})
-# Cholesky factorisations. REFERENCE links two routines statically, 50 kB; OPENBLAS is 1.5 to 3 times as fast on them at
-# the orders that losses have (100 to 256: 4.1 ms against 1.5 ms at 200), under 1 % of a training step, and brings 36 MB.
+# Linear systems and singular values of the evaluation. REFERENCE links the few routines statically; OPENBLAS is faster on
+# them and brings 36 MB.
 set(NAGARE_LAPACK REFERENCE CACHE STRING "LAPACK to link: REFERENCE (small) or OPENBLAS")
 set_property(CACHE NAGARE_LAPACK PROPERTY STRINGS REFERENCE OPENBLAS)
 if(NAGARE_LAPACK STREQUAL "OPENBLAS")

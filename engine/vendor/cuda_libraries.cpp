@@ -90,7 +90,12 @@ const std::vector<Row>& table() {
   static const std::vector<Row> rows{
       {nvml, "NVML", "temperature, power and memory of the GPU", "libnvidia-ml.so.1", nvml_version, {}},
       {cublas_lt, "cuBLASLt", "matrix products", "libcublasLt.so.13", cublas_lt_version, {}},
-      {cublas, "cuBLAS", "needed by cuSOLVER", "libcublas.so.13", cublas_version, {cublas_lt}},
+      {cublas,
+       "cuBLAS",
+       "triangular solves of large matrices, needed by cuSOLVER",
+       "libcublas.so.13",
+       cublas_version,
+       {cublas_lt}},
       {cusolver,
        "cuSOLVER",
        "Cholesky factors of large matrices",

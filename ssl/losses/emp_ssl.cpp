@@ -9,19 +9,6 @@
 #include "engine/ops/reduce.h"
 
 namespace nagare::ssl {
-namespace {
-
-// z in f32, once its shape has been looked at.
-Tensor checked(const char* who, const Tensor& z) {
-  if (z.shape().rank() != 3 || z.numel() == 0) {
-    throw std::invalid_argument(std::string(who) + ": z " + to_string(z.shape()) +
-                                ", need (patches, batch, dim), all at least 1");
-  }
-  return cast(z, DType::f32);
-}
-
-}  // namespace
-
 float CodingRate::alpha(std::int64_t batch, std::int64_t dim) const {
   if (!(epsilon > 0.0F && std::isfinite(epsilon)) || batch < 1) {
     throw std::invalid_argument("coding rate: epsilon " + std::to_string(epsilon) + ", batch " +
@@ -33,8 +20,11 @@ float CodingRate::alpha(std::int64_t batch, std::int64_t dim) const {
 }
 
 Tensor tcr_loss(const Tensor& z, const CodingRate& rate) {
-  const Tensor wide = checked("tcr_loss", z);
-  return scale(mean(coding_rate(wide, rate.alpha(z.shape()[1], z.shape()[2]))), -1.0F);
+  if (z.shape().rank() != 3 || z.numel() == 0) {
+    throw std::invalid_argument("tcr_loss: z " + to_string(z.shape()) +
+                                ", need (patches, batch, dim), all at least 1");
+  }
+  return scale(mean(coding_rate(z, rate.alpha(z.shape()[1], z.shape()[2]))), -1.0F);
 }
 
 Tensor patch_similarity(const Tensor& z) { return mean_patch_cosine(z); }

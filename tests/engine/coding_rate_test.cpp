@@ -38,12 +38,13 @@ double rate(const Sizes& s, const double* z, double alpha) {
   return log_det / 2;
 }
 
-struct CodingRateTest : testing::TestWithParam<std::tuple<Device, Sizes>> {};
+struct CodingRateTest : testing::TestWithParam<std::tuple<Device, DType, Sizes>> {};
 
 TEST_P(CodingRateTest, MatchesTheDefinition) {
-  const auto& [device, s] = GetParam();
+  const auto& [device, dtype, s] = GetParam();
   test::OpCase c;
-  c.inputs = {{{s.n, s.b, s.d}}};
+  c.inputs = {{{s.n, s.b, s.d}, dtype}};
+  if (dtype == DType::bf16) c.gradient_tolerance = 4e-3;  // each entry is rounded to 8 bits
   c.op = [](const std::vector<Tensor>& t) { return coding_rate(t[0], 1.7F); };
   c.definition = [s = s](const std::vector<Values>& in) {
     Values rates;
@@ -56,9 +57,12 @@ TEST_P(CodingRateTest, MatchesTheDefinition) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, CodingRateTest,
                          testing::Combine(testing::ValuesIn(test::devices()),
+                                          testing::Values(DType::f32, DType::bf16),
                                           testing::Values(Sizes{1, 1, 1}, Sizes{2, 1, 7}, Sizes{3, 7, 1},
                                                           Sizes{4, 10, 32}, Sizes{2, 33, 17},
-                                                          Sizes{2, 64, 64})));
+                                                          Sizes{2, 64, 64}, Sizes{5, 100, 130},
+                                                          // On CUDA beyond a block's shared memory:
+                                                          Sizes{2, 240, 250}, Sizes{1, 250, 240})));
 
 TEST(CodingRateErrors, NameTheMatrixAndTheShape) {
   Tensor z = Tensor::full({3, 4, 8}, 0.5F);

@@ -40,7 +40,7 @@ ssl::CodingRate rate_of(const Case& c, bool squared) {
 
 // The rates of all patches, for files that hold them.
 void check_rates(Case& c, const Tensor& z, float alpha) {
-  if (c.has_result("out.rate")) c.check("out.rate", coding_rate(cast(z.detach(), DType::f32), alpha));
+  if (c.has_result("out.rate")) c.check("out.rate", coding_rate(z.detach(), alpha));
 }
 
 void tcr_case(Case& c) {
