@@ -51,6 +51,49 @@ TEST_P(MaxPoolTest, TheGradientReachesThePixelsOfTheIndices) {
   EXPECT_TRUE(test::near_values(test::to_values(dx), want, test::tolerance_of(dtype, 1e-6)));
 }
 
+// Ties, both zeros, infinities and NaN, in windows that are cut at the edges.
+TEST_P(MaxPoolTest, TakesTheFirstMaximumAndTheLastNan) {
+  const double kinds[] = {0.0, -0.0, 1.0, 1.0, 2.0, -3.0, -INFINITY, INFINITY, NAN, -1.0, -2.0, 0.5};
+  Values pixels(static_cast<std::size_t>(p.n * p.height * p.width * p.channels));
+  Philox random({.seed = 1, .purpose = Purpose::synthetic});
+  // Half of the channels are plain, so that a whole vector without NaN occurs too.
+  for (std::size_t i = 0; i < pixels.size(); ++i) {
+    const bool plain = static_cast<std::int64_t>(i) % p.channels / 16 % 2 == 0;
+    pixels[i] = kinds[random.below(plain ? 6 : 12)];
+  }
+  const Shape out{p.n, p.out_height(), p.out_width(), p.channels};
+  const Tensor x = test::to_tensor(pixels, {p.n, p.height, p.width, p.channels}, dtype, device);
+  const Tensor y = Tensor::empty(out, {.dtype = dtype, .device = device});
+  const Tensor at = Tensor::empty(out, {.dtype = DType::u8, .device = device});
+  for_activation_type("test", dtype, [&]<class T>(T) {
+    NAGARE_DISPATCH(device, max_pool(p, x.data<T>(), y.data<T>(), at.data<std::uint8_t>(), x.stream()));
+  });
+  const Values got = test::to_values(y);
+  const std::vector<std::uint8_t> taps = at.to_vector<std::uint8_t>();
+  for (std::size_t o = 0; o < got.size(); ++o) {
+    const auto k = static_cast<std::int64_t>(o);
+    const std::int64_t c = k % p.channels;
+    const std::int64_t j = k / p.channels % p.out_width();
+    const std::int64_t i = k / p.channels / p.out_width() % p.out_height();
+    const std::int64_t image = k / p.channels / p.out_width() / p.out_height();
+    double best = NAN;
+    int best_tap = -1;
+    for (int tap = 0; tap < p.kernel * p.kernel; ++tap) {
+      const std::int64_t h = i * p.stride - p.padding + tap / p.kernel;
+      const std::int64_t w = j * p.stride - p.padding + tap % p.kernel;
+      if (h < 0 || h >= p.height || w < 0 || w >= p.width) continue;
+      const double value =
+          pixels[static_cast<std::size_t>(((image * p.height + h) * p.width + w) * p.channels + c)];
+      if (best_tap >= 0 && !(value > best || std::isnan(value))) continue;
+      best = value;
+      best_tap = tap;
+    }
+    ASSERT_EQ(taps[o], best_tap) << o;
+    ASSERT_TRUE(got[o] == best || (std::isnan(got[o]) && std::isnan(best))) << got[o] << ", want " << best;
+    ASSERT_EQ(std::signbit(got[o]), std::signbit(best)) << o;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Shapes, MaxPoolTest,
     testing::Combine(
