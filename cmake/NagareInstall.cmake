@@ -3,7 +3,8 @@
 #   P/bin/nagare
 #   P/lib/*.so.N       every shared library it needs but those of glibc, which belong to the machine
 #
-#   --component checks        adds the test programs and nagare-bench to P/bin (run them from there)
+#   --component checks        adds the test programs and nagare-bench to P/bin, scripts/gpu-check.sh, the comparison with
+#                             PyTorch (bench/peers) and, where they are beside the sources, the reference files
 #   --component development   adds static libraries, headers and the CMake package: find_package(nagare)
 #
 # Programs find their libraries by DT_RPATH = $ORIGIN/../lib. The older tag, and not DT_RUNPATH, because it also holds for
@@ -24,6 +25,15 @@ function(nagare_program name component)
     include(\"${CMAKE_SOURCE_DIR}/cmake/BundleLibraries.cmake\")
   " COMPONENT ${component} ${all})
 endfunction()
+
+# What a machine with a GPU and nothing else checks itself with.
+install(PROGRAMS ${CMAKE_SOURCE_DIR}/scripts/gpu-check.sh DESTINATION scripts COMPONENT checks EXCLUDE_FROM_ALL)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/bench/peers DESTINATION bench COMPONENT checks EXCLUDE_FROM_ALL
+        USE_SOURCE_PERMISSIONS PATTERN __pycache__ EXCLUDE)
+if(EXISTS ${CMAKE_SOURCE_DIR}/../shared/reference/index.json)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/../shared/reference DESTINATION share/nagare COMPONENT checks EXCLUDE_FROM_ALL
+          FILES_MATCHING PATTERN "*.safetensors")
+endif()
 
 # The library: what find_package(nagare) gives, as nagare::kernels, engine, models, ssl.
 function(nagare_install_library)

@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
-# Checks nagare on a machine with a GPU: tests on CUDA, memory checker, a short training run, benchmarks.
+# Checks nagare on a machine with a GPU: tests on CUDA, benchmarks, PyTorch beside them, compute-sanitizer, training.
 #
 #   scripts/gpu-check.sh [--bundle DIR] [--out DIR] [--dry-run]
 #
-#   --bundle DIR   what `cmake --install` made with the components runtime and checks: DIR/bin, DIR/lib
+#   --bundle DIR   what `cmake --install` made with the components runtime and checks: DIR/bin, DIR/lib ...
 #                  (default: the folder above this script if it has bin/nagare, else the build tree)
 #   --out DIR      where gpu-check.json, gpu-check.md and the logs go (default: ./gpu-check)
-#   --dry-run      everything that needs no GPU, on the CPU; parts that need one are listed as skipped
+#   --dry-run      everything that needs no GPU, on the CPU and shortened; parts that need one are listed as skipped
 #
 # Needs a CUDA driver and NVIDIA's libraries (from the toolkit or from PyTorch's wheels), no network, no Debian package.
-# NAGARE_REFERENCE_DIR names the reference files; without any, that part is skipped.
-# Each part has its time box and all of them together end within 9 minutes. A part that fails does not stop the others.
-# Exit code: 0 when nothing failed or ran out of time, 1 otherwise, 2 for a wrong argument.
+# The comparison needs a python3 with torch ($PEER_PYTHON, or the first on the PATH); compute-sanitizer comes with the
+# toolkit. NAGARE_REFERENCE_DIR names the reference files if the bundle has none. What is missing is listed as skipped.
+#
+# Ends within 9 minutes. Each part has a time box and gets what the parts before it left over; one that fails does not
+# stop the others. `partial`: stopped at the end of its box, with nothing wrong up to there.
+# Exit code: 0 when no part failed or ran out of time, 1 otherwise, 2 for a wrong argument.
 set -uo pipefail
 
-readonly total_seconds=525
+readonly total_seconds=520 shards=4
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 bundle='' out=gpu-check dry_run=no device=cuda
 while [ $# -gt 0 ]; do
   case "$1" in
-    -h | --help) sed -n '2,16p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
+    -h | --help) sed -n '2,18p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
     --bundle | --out)
       if [ $# -lt 2 ]; then echo "error: scripts/gpu-check.sh: $1 needs a folder" >&2; exit 2; fi
       if [ "$1" = --bundle ]; then bundle=$2; else out=$2; fi
@@ -37,21 +40,45 @@ if [ ! -x "$bundle/bin/nagare" ]; then
   exit 2
 fi
 bin=$(cd "$bundle/bin" && pwd)
+rm -rf "${out:?}/logs"
 mkdir -p "$out/logs" || exit 2
 out=$(cd "$out" && pwd)
+rm -f "$out"/*.json "$out"/*.md
 : >"$out/parts.json" && : >"$out/parts.md"
 
+# ---- What the machine brings ----
+
+# A python3 with torch, else any.
+find_python() {
+  local candidate
+  for candidate in "${PEER_PYTHON:-}" "$(command -v python3)" /opt/*/.venv/bin/python3 /opt/conda/bin/python3; do
+    if [ -x "$candidate" ] && "$candidate" -c 'import torch' 2>/dev/null; then echo "$candidate"; return; fi
+  done
+}
+torch_python=$(find_python)
+python=${torch_python:-$(command -v python3)}
+
 # NVIDIA's libraries in PyTorch's wheels, for a machine whose toolkit does not bring them all.
-wheels=$(python3 - 2>/dev/null <<'PYTHON'
+if [ -n "$python" ]; then
+  wheels=$("$python" - 2>/dev/null <<'PYTHON'
 import glob, os, site, sys
 roots = set(sys.path) | set(site.getsitepackages())
 print(":".join(sorted({lib for root in roots if root for lib in glob.glob(os.path.join(root, "nvidia/*/lib"))})))
 PYTHON
-)
-if [ -n "$wheels" ]; then export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$wheels"; fi
-if [ -z "${NAGARE_REFERENCE_DIR:-}" ] && [ -d "$here/../shared/reference" ]; then
-  export NAGARE_REFERENCE_DIR=$here/../shared/reference
+  )
+  if [ -n "$wheels" ]; then export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$wheels"; fi
 fi
+if [ -z "${NAGARE_REFERENCE_DIR:-}" ]; then
+  for folder in "$bundle/share/nagare/reference" "$here/../shared/reference"; do
+    if [ -d "$folder" ]; then NAGARE_REFERENCE_DIR=$(cd "$folder" && pwd) && export NAGARE_REFERENCE_DIR && break; fi
+  done
+fi
+sanitizer=''
+for candidate in "$(command -v compute-sanitizer)" "${CUDA_HOME:-/usr/local/cuda}"/{bin,compute-sanitizer}/compute-sanitizer; do
+  if [ -x "$candidate" ]; then sanitizer=$candidate && break; fi
+done
+
+# ---- Parts ----
 
 # Text as the inside of a JSON string.
 escaped() { tr -d '\000-\010\013-\037' | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/\t/ /g' | sed -e ':a' -e 'N' -e '$!ba' -e 's/\n/\\n/g'; }
@@ -64,92 +91,206 @@ record() {
   [ -s "$out/parts.json" ] && printf ',\n' >>"$out/parts.json"
   printf '    {"name": "%s", "status": "%s", "seconds": %s, "note": "%s"}' "$1" "$2" "$3" "$note" >>"$out/parts.json"
   printf '| %s | %s | %s | %s |\n' "$1" "$2" "$3" "$(printf '%s' "$4" | tr '\n|' ' /')" >>"$out/parts.md"
-  printf '%-34s %-9s %4s s  %s\n' "$1" "$2" "$3" "$(printf '%s' "$4" | tr '\n' ' ' | cut -c1-100)"
+  printf '%-22s %-8s %4s s  %s\n' "$1" "$2" "$3" "$(printf '%s' "$4" | tr '\n' ' ' | cut -c1-110)"
   case "$2" in failed | timeout) bad=1 ;; esac
 }
 
 # What a log says in one line: the failing tests, or its last line.
 summary() {
   local failed
-  failed=$(grep -aE '^\[  FAILED  \] [^ ]+' "$1" | sed 's/^\[  FAILED  \] //; s/[ ,].*//' | sort -u | head -5 | paste -sd ' ')
-  if [ -n "$failed" ]; then printf 'failed: %s' "$failed"; else grep -av '^[[:space:]]*$' "$1" | tail -1 | cut -c1-200; fi
+  failed=$(grep -aE '^\[  FAILED  \] [^ ]+' "$1" | sed 's/^\[  FAILED  \] //; s/[ ,].*//' | sort -u)
+  if [ -n "$failed" ]; then
+    printf '%s failed: %s' "$(wc -l <<<"$failed")" "$(head -5 <<<"$failed" | paste -sd ' ')"
+  else
+    grep -av '^[[:space:]]*$' "$1" | tail -1 | cut -c1-200
+  fi
 }
 
-# part NAME SECONDS COMMAND...: runs it within its box and within what is left of the whole.
+# The parts still to come and their boxes in seconds, most valuable first; the sum is what all may take.
+boxes=(
+  info:10 tests-kernels:45 reference-f32:30 reference-bf16:30 benchmarks:90 peers:100
+  memcheck:50 tests-engine:35 racecheck:40 train-demo:30 initcheck:25 tests-ssl:15 tests-models:10 tests-apps:10
+)
+limit=0
+# Sets `limit` to what part NAME may take: its box and what is not needed for the boxes after it, up to twice the box.
+# Returns 1 when nothing is left.
+open_box() {
+  local name=$1 box=0 later=0 found=no entry
+  for entry in "${boxes[@]}"; do
+    if [ $found = yes ]; then later=$((later + ${entry#*:})); fi
+    if [ "${entry%%:*}" = "$name" ]; then box=${entry#*:} found=yes; fi
+  done
+  limit=$((total_seconds - SECONDS - later))
+  if [ $limit -gt $((2 * box)) ]; then limit=$((2 * box)); fi
+  if [ $limit -lt "$box" ]; then limit=$box; fi
+  if [ $limit -gt $((total_seconds - SECONDS)) ]; then limit=$((total_seconds - SECONDS)); fi
+  if [ $limit -lt 5 ]; then record "$name" timeout 0 "no time was left"; return 1; fi
+}
+
+# part NAME COMMAND...: runs it within its box; open_box came before. Exit code 77 is "skipped", 75 "partial".
 part() {
-  local name=$1 box=$2 started=$SECONDS code
-  shift 2
-  local left=$((total_seconds - SECONDS))
-  if [ "$left" -lt 5 ]; then status=timeout; record "$name" $status 0 "no time was left"; return; fi
-  if [ "$left" -lt "$box" ]; then box=$left; fi
+  local name=$1 started=$SECONDS code note
+  shift
   # The inner shell is the one that would print "Aborted" on the terminal.
-  bash -c '"$@"; exit $?' part timeout --signal=INT --kill-after=5 "$box" "$@" >"$out/logs/$name.log" 2>&1
+  bash -c '"$@"; exit $?' part timeout --signal=INT --kill-after=5 "$limit" "$@" >"$out/logs/$name.log" 2>&1 </dev/null
   code=$?
   case $code in
     0) status=passed ;;
+    75) status=partial ;;
     77) status=skipped ;;
     124 | 137) status=timeout ;;
     *) status=failed ;;
   esac
-  local note
   note=$(summary "$out/logs/$name.log")
-  if [ $status = timeout ]; then note="stopped after $box s: $note"; fi
+  if [ $status = timeout ]; then note="stopped after $limit s: $note"; fi
   if [ $status = failed ]; then note="exit code $code: $note"; fi
   record "$name" $status $((SECONDS - started)) "$note"
 }
 
-# program_part NAME SECONDS PROGRAM ARGUMENT...: a part that is skipped where the bundle lacks the program.
-program_part() {
-  local name=$1 box=$2 program=$3
-  shift 3
-  if [ -x "$bin/$program" ]; then part "$name" "$box" "$bin/$program" "$@"; else status=skipped; record "$name" skipped 0 "no $program in $bin"; fi
+# test_part NAME PROGRAM ARGUMENT...: skipped where the bundle lacks the program.
+test_part() {
+  local name=$1 program=$2
+  shift 2
+  if [ ! -x "$bin/$program" ]; then record "$name" skipped 0 "no $program in $bin"; return; fi
+  open_box "$name" && part "$name" "$bin/$program" "$@" --gtest_brief=1
 }
 
-gpu_part() {
-  if [ $dry_run = yes ]; then record "$1" skipped 0 "needs a GPU"; else part "$@"; fi
+# How many tests of a program run on CUDA; with a GPU there must be some.
+tests_on_cuda() { "$bin/$1" --gtest_list_tests 2>/dev/null | grep -c 'GetParam() = .*cuda'; }
+
+# The kernel tests under one tool of compute-sanitizer, in shards side by side: a launch takes milliseconds there.
+sanitize() {
+  local tool=$1 seconds=$2 shard pids=() failed=0 stopped=0
+  for ((shard = 0; shard < shards; ++shard)); do
+    GTEST_TOTAL_SHARDS=$shards GTEST_SHARD_INDEX=$shard timeout --signal=INT --kill-after=3 "$seconds" \
+      "$sanitizer" --tool "$tool" --error-exitcode 9 --print-limit 20 \
+      "$bin/nagare-test-kernels" --gtest_shuffle --gtest_random_seed=1 >"$out/logs/$tool.$shard.log" 2>&1 &
+    pids+=($!)
+  done
+  for shard in "${!pids[@]}"; do
+    wait "${pids[$shard]}"
+    case $? in 0) ;; 124 | 137) stopped=1 ;; *) failed=1 ;; esac
+  done
+  local logs=("$out/logs/$tool".[0-9]*.log)
+  if grep -qah 'Device not supported' "${logs[@]}"; then echo "compute-sanitizer does not support this machine"; return 77; fi
+  grep -ahE '^\[  FAILED  \]|^========= (Error|Invalid|Uninitialized|.*[Rr]ace)' "${logs[@]}" | sort | uniq -c | sort -rn | head -20
+  local ran
+  ran=$(cat "${logs[@]}" | grep -ac '^\[       OK \]')
+  if grep -qahE '^========= (Invalid|Uninitialized|Error: )|ERROR SUMMARY: [1-9]|hazards? .*[1-9][0-9]* errors?' "${logs[@]}"; then failed=1; fi
+  echo "$tool: $ran tests ran, $([ $failed = 1 ] && echo 'with errors: see the logs' || echo 'nothing found')"
+  if [ $failed = 1 ]; then return 1; fi
+  if [ $stopped = 1 ]; then return 75; fi
+}
+export -f sanitize
+export bin out sanitizer shards
+
+sanitizer_part() {
+  if [ $dry_run = yes ]; then record "$1" skipped 0 "needs a GPU"; return; fi
+  if [ -z "$sanitizer" ]; then record "$1" skipped 0 "no compute-sanitizer on the PATH or in CUDA_HOME"; return; fi
+  if [ ! -x "$bin/nagare-test-kernels" ]; then record "$1" skipped 0 "no nagare-test-kernels in $bin"; return; fi
+  open_box "$1" && part "$1" bash -c 'sanitize "$@"' sanitize "$1" $((limit - 4))
+}
+
+# Every benchmark of the device; a run that was stopped has written those that it reached.
+benchmarks() {
+  local filter="/$device(/|\$)" time=0.05
+  if [ ! -x "$bin/nagare-bench" ]; then record benchmarks skipped 0 "no nagare-bench in $bin"; return; fi
+  if [ $dry_run = yes ]; then filter="^(layer_norm|batch_norm).*/cpu/" time=0.01; fi
+  open_box benchmarks || return
+  part benchmarks "$bin/nagare-bench" "--benchmark_filter=$filter" --benchmark_min_time=$time \
+    "--benchmark_out=$out/benchmarks.json" --benchmark_out_format=json
+}
+
+peers() {
+  local compare=$bundle/bench/peers/compare_kernels arguments=(--device cuda)
+  if [ ! -x "$compare" ]; then compare=$here/bench/peers/compare_kernels; fi
+  if [ ! -x "$compare" ] || [ ! -x "$bin/nagare-bench" ]; then record peers skipped 0 "no bench/peers/compare_kernels or no nagare-bench"; return; fi
+  if [ -z "$torch_python" ]; then record peers skipped 0 "no python3 with torch: set PEER_PYTHON"; return; fi
+  open_box peers || return
+  if [ $dry_run = yes ]; then arguments=(--device cpu --only batch_norm --no-compile) limit=45; fi
+  part peers "$torch_python" "$compare" "${arguments[@]}" --seconds $((limit - 12)) --bench "$bin/nagare-bench" \
+    --torch-python "$torch_python" --out "$out/peers.json"
+}
+
+train() {
+  local short_run=()
+  if [ $dry_run = yes ]; then short_run=(--max-steps 4); fi
+  open_box train-demo || return
+  rm -rf "$out/run"
+  part train-demo "$bin/nagare" train --preset demo --device $device --out "$out/run" --quiet "${short_run[@]}"
 }
 
 echo "nagare GPU check: $bin, device $device, results in $out"
-part info 20 "$bin/nagare" info --device "$device"
-program_part tests-kernels 60 nagare-test-kernels --gtest_brief=1
-program_part tests-engine 60 nagare-test-engine --gtest_brief=1
-program_part tests-models 20 nagare-test-models --gtest_brief=1
-program_part tests-ssl 45 nagare-test-ssl --gtest_brief=1
-program_part reference-f32 45 nagare-test-reference --device "$device" --precision f32 --gtest_brief=1
-program_part reference-bf16 40 nagare-test-reference --device "$device" --precision bf16 --gtest_brief=1
-if [ $dry_run = yes ]; then short_run=(--max-steps 4); else short_run=(); fi
-part train-demo 75 "$bin/nagare" train --preset demo --device "$device" --out "$out/run" --quiet "${short_run[@]}"
-rm -f "$out/benchmarks.json"
-program_part benchmarks 45 nagare-bench --benchmark_min_time=0.1 "--benchmark_out=$out/benchmarks.json" --benchmark_out_format=json
-benchmark_status=$status
-if [ $dry_run = yes ]; then program_part tests-emulated 120 nagare-test-kernels-emulated --gtest_brief=1; fi
-sanitizer=$(PATH="$PATH:${CUDA_HOME:-/usr/local/cuda}/bin" command -v compute-sanitizer)
-for tool in memcheck racecheck; do
-  if [ $dry_run = no ] && { [ -z "$sanitizer" ] || [ ! -x "$bin/nagare-test-kernels" ]; }; then
-    record "sanitizer-$tool" skipped 0 "no compute-sanitizer or no nagare-test-kernels"
-  else
-    gpu_part "sanitizer-$tool" 55 "$sanitizer" --tool "$tool" --error-exitcode 1 "$bin/nagare-test-kernels" --gtest_brief=1
-  fi
-done
+open_box info && part info "$bin/nagare" info --device $device
+test_part tests-kernels nagare-test-kernels
+on_cuda=$(tests_on_cuda nagare-test-kernels)
+if [ $dry_run = no ] && [ "$on_cuda" = 0 ]; then record cuda-seen failed 0 "no kernel test has found the GPU: see logs/info.log"; fi
+test_part reference-f32 nagare-test-reference --device $device --precision f32
+test_part reference-bf16 nagare-test-reference --device $device --precision bf16
+benchmarks
+peers
+sanitizer_part memcheck
+test_part tests-engine nagare-test-engine
+sanitizer_part racecheck
+train
+sanitizer_part initcheck
+test_part tests-ssl nagare-test-ssl
+test_part tests-models nagare-test-models
+test_part tests-apps nagare-test-apps
 
+# ---- Report ----
+
+# One list of results from what a stopped run has left of its file, as JSON and as a table.
+read_results() {
+  "$python" - "$out" <<'PYTHON'
+import json, pathlib, sys
+out = pathlib.Path(sys.argv[1])
+def load(name):
+    try:
+        text = (out / name).read_text()
+    except OSError:
+        return None
+    for candidate in (text, text[:text.rfind("\n    }") + 6] + "\n  ]\n}"):
+        try:
+            return json.loads(candidate)
+        except ValueError:
+            pass
+bench, peers = load("benchmarks.json"), load("peers.json")
+(out / "results.json").write_text('"benchmarks": %s,\n  "peers": %s' % (json.dumps(bench), json.dumps(peers)))
+lines = []
+if bench:
+    lines += ["", "## Benchmarks", "", "| benchmark | time | GB/s | GFLOP/s | % of roofline |", "|---|---|---|---|---|"]
+    for b in bench["benchmarks"]:
+        if b.get("error_occurred"):
+            lines.append(f"| {b['name']} | {b.get('error_message', '')} | | | |")
+            continue
+        cell = lambda key: f"{b[key]:.4g}" if key in b else ""
+        lines.append(f"| {b['name'].removesuffix('/manual_time')} | {b['real_time']:.4g} {b['time_unit']} | {cell('GB/s')} | "
+                     f"{cell('GFLOP/s')} | {cell('roofline_percent')} |")
+if (out / "peers.md").exists():
+    lines += ["", (out / "peers.md").read_text().replace("# Kernels", "## Kernels")]
+(out / "results.md").write_text("\n".join(lines) + "\n")
+PYTHON
+}
+printf '"benchmarks": null,\n  "peers": null' >"$out/results.json" && : >"$out/results.md"
+[ -n "$python" ] && read_results
 gpu=$(nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.sm,temperature.gpu --format=csv,noheader 2>/dev/null)
 info=$("$bin/nagare" info --json 2>/dev/null)
 {
-  printf '{\n  "schema": 1,\n  "date": "%s",\n  "dry_run": %s,\n' "$(date -u +%FT%TZ)" "$([ $dry_run = yes ] && echo true || echo false)"
-  printf '  "seconds": %s,\n  "gpu": "%s",\n' "$SECONDS" "$(printf '%s' "$gpu" | escaped)"
+  printf '{\n  "schema": 2,\n  "date": "%s",\n  "dry_run": %s,\n' "$(date -u +%FT%TZ)" "$([ $dry_run = yes ] && echo true || echo false)"
+  printf '  "seconds": %s,\n  "gpu": "%s",\n  "kernel_tests_on_cuda": %s,\n' "$SECONDS" "$(printf '%s' "$gpu" | escaped)" "$on_cuda"
   printf '  "info": %s,\n' "${info:-null}"
   printf '  "parts": [\n'
   cat "$out/parts.json"
-  printf '\n  ],\n  "benchmarks": '
-  # A run that was stopped leaves half a file.
-  if [ "$benchmark_status" = passed ] && [ -s "$out/benchmarks.json" ]; then cat "$out/benchmarks.json"; else printf 'null'; fi
+  printf '\n  ],\n  '
+  cat "$out/results.json"
   printf '\n}\n'
 } >"$out/gpu-check.json"
 {
   printf '# GPU check, %s%s\n\n' "$(date -u +%F)" "$([ $dry_run = yes ] && echo ' (dry run on the CPU)')"
-  printf 'GPU: %s. Took %s s.\n\n| part | status | seconds | note |\n|---|---|---|---|\n' "${gpu:-none}" "$SECONDS"
-  cat "$out/parts.md"
+  printf 'GPU: %s. Took %s s. Kernel tests on CUDA: %s.\n\n| part | status | seconds | note |\n|---|---|---|---|\n' "${gpu:-none}" "$SECONDS" "$on_cuda"
+  cat "$out/parts.md" "$out/results.md"
 } >"$out/gpu-check.md"
-rm -f "$out/parts.json" "$out/parts.md"
+rm -f "$out"/{parts,results}.{json,md}
 echo "wrote $out/gpu-check.json and $out/gpu-check.md"
 exit $bad

@@ -2,6 +2,11 @@
 // emulator_fault_test.cpp.
 #include "tests/kernels/emulator_test.h"
 
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#include <bit>
+#include <cmath>
 #include <numeric>
 #include <random>
 
@@ -244,6 +249,31 @@ TEST_P(EmulatorTest, TensorCoreTileIsAMatrixProduct) {
       for (std::size_t k = 0; k < 16; ++k) want += load(&a[row * 16 + k]) * load(&b[k * 8 + col]);
       EXPECT_EQ(c[row * 8 + col], want) << row << ", " << col;
     }
+  }
+}
+
+// CUDA's own 16-bit types round as ours does.
+__global__ void round_pairs(int pairs, const float2* x, __nv_bfloat162* y, __half2* z) {
+  const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+  if (i >= pairs) return;
+  y[i] = __float22bfloat162_rn(x[i]);
+  z[i] = __hadd2(__float22half2_rn(x[i]), __floats2half2_rn(1.0F, -1.0F));
+}
+
+TEST_P(EmulatorTest, SixteenBitTypesOfCuda) {
+  std::mt19937 random(5);
+  std::vector<float2> x(100);
+  for (float2& v : x)
+    v = {std::bit_cast<float>(static_cast<std::uint32_t>(random())), static_cast<float>(random() % 512)};
+  std::vector<__nv_bfloat162> y(x.size());
+  std::vector<__half2> z(x.size());
+  launch("round_pairs", round_pairs, 4, 32, 0, nullptr, 100, x.data(), y.data(), z.data());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!std::isnan(x[i].x)) {
+      EXPECT_EQ(__bfloat16_as_ushort(y[i].x), bf16(x[i].x).bits) << x[i].x;
+    }
+    EXPECT_EQ(__bfloat162float(y[i].y), static_cast<float>(bf16(x[i].y)));
+    EXPECT_EQ(__high2float(z[i]), x[i].y - 1.0F);  // halves hold these integers
   }
 }
 
