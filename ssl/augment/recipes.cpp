@@ -22,6 +22,27 @@ ViewRecipe simsiam_recipe(std::int64_t size) {
   return {.size = size, .crop_scale_min = 0.2F, .blur_probability = size >= kMedium ? 0.5F : 0.0F};
 }
 
+std::vector<ViewRecipe> byol_recipes(std::int64_t size) {
+  ViewRecipe first{
+      .size = size, .crop_scale_min = 0.08F, .interpolation = Interpolation::bicubic, .saturation = 0.2F};
+  ViewRecipe second = first;
+  second.solarise_probability = 0.2F;
+  if (size >= kMedium) {
+    first.blur_probability = 1.0F;
+    second.blur_probability = 0.1F;
+  }
+  return {first, second};
+}
+
+ViewRecipe vicreg_recipe(std::int64_t size) {
+  return {.size = size,
+          .crop_scale_min = 0.2F,
+          .interpolation = Interpolation::bicubic,
+          .saturation = 0.2F,
+          .blur_probability = size >= kMedium ? 0.5F : 0.0F,
+          .solarise_probability = 0.1F};
+}
+
 ViewRecipe emp_ssl_recipe(std::int64_t size) {
   ViewRecipe recipe{.size = size,
                     .crop_scale_min = 0.25F,

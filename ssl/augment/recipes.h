@@ -6,6 +6,12 @@
 //            >= 64    .08 - 1     3/4-4/3   bicubic             .8 .8 .8 .2                 .5       -
 //   simsiam  < 64     .2 - 1      3/4-4/3   bilinear            .4 .4 .4 .1                 -        -
 //            >= 64    .2 - 1      3/4-4/3   bilinear            .4 .4 .4 .1                 .5       -
+//   byol 1   < 64     .08 - 1     3/4-4/3   bicubic             .4 .4 .2 .1                 -        -
+//            >= 64    .08 - 1     3/4-4/3   bicubic             .4 .4 .2 .1                 1        -
+//   byol 2   < 64     .08 - 1     3/4-4/3   bicubic             .4 .4 .2 .1                 -        .2
+//            >= 64    .08 - 1     3/4-4/3   bicubic             .4 .4 .2 .1                 .1       .2
+//   vicreg   < 64     .2 - 1      3/4-4/3   bicubic             .4 .4 .2 .1                 -        .1
+//            >= 64    .2 - 1      3/4-4/3   bicubic             .4 .4 .2 .1                 .5       .1
 //   emp_ssl  < 64     .25         1         bilinear            .4 .4 .4 .2                 .1       .1
 //            >= 64    .25         3/4-4/3   bicubic             .4 .4 .4 .2                 .1       .1
 //   supervised < 128  size x size of the image, padded by size / 8; no colour steps
@@ -15,7 +21,8 @@
 // std are the data set's, to be filled in by the caller, but for emp_ssl, which has 0.5 for both.
 //
 // source  Chen et al., ICML 2020 (CIFAR: its appendix B.9); Chen and He, CVPR 2021 (the same as MoCo v2's); Tong et al.,
-//         arXiv:2304.03977, and its published code; He et al., CVPR 2016 (padded crop). 64 px is ours, but for emp_ssl
+//         arXiv:2304.03977, and its published code; Grill et al., NeurIPS 2020 (byol: Barlow Twins and MoCo v3 take its two
+//         views too; below 64 px and for vicreg: solo-learn's settings); He et al., CVPR 2016 (padded crop). 64 px is ours, but for emp_ssl
 #include <cstdint>
 
 #include "ssl/augment/view_plan.h"
@@ -24,6 +31,9 @@ namespace nagare::ssl {
 
 ViewRecipe simclr_recipe(std::int64_t size);
 ViewRecipe simsiam_recipe(std::int64_t size);
+// The two views, which are drawn from different distributions.
+std::vector<ViewRecipe> byol_recipes(std::int64_t size);
+ViewRecipe vicreg_recipe(std::int64_t size);
 ViewRecipe emp_ssl_recipe(std::int64_t size);
 ViewRecipe supervised_recipe(std::int64_t size);
 

@@ -1,5 +1,6 @@
 #include "ssl/methods/common.h"
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -8,6 +9,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/normalize.h"
 #include "engine/ops/reduce.h"
+#include "engine/optim/schedule.h"
 #include "kernels/philox.h"
 
 namespace nagare::ssl {
@@ -18,10 +20,24 @@ std::uint64_t head_seed(std::uint64_t seed, std::uint32_t head) {
   return high << 32 | random.next();
 }
 
+ViewPlan plan_of(std::vector<ViewRecipe> recipes, const MethodContext& context) {
+  for (ViewRecipe& recipe : recipes) {
+    recipe.mean = context.mean;
+    recipe.std = context.std;
+  }
+  return {.views = std::move(recipes)};
+}
+
 ViewPlan plan_of(ViewRecipe recipe, std::int64_t views, const MethodContext& context) {
-  recipe.mean = context.mean;
-  recipe.std = context.std;
-  return {.views = std::vector<ViewRecipe>(static_cast<std::size_t>(views), recipe)};
+  return plan_of(std::vector<ViewRecipe>(static_cast<std::size_t>(views), recipe), context);
+}
+
+double momentum_at(float first, const Progress& progress) {
+  return optim::learning_rate({.name = "ema_tau",
+                               .base = first,
+                               .end = 1.0,
+                               .steps = std::max<std::int64_t>(progress.total_steps, 1)},
+                              progress.step);
 }
 
 void check_views(const char* who, const Views& views, std::int64_t wanted) {

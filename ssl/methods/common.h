@@ -5,6 +5,7 @@
 
 #include "ssl/augment/view_plan.h"
 #include "ssl/core/batch.h"
+#include "ssl/core/method.h"
 #include "ssl/methods/context.h"
 
 namespace nagare::ssl {
@@ -14,6 +15,12 @@ std::uint64_t head_seed(std::uint64_t seed, std::uint32_t head);
 
 // `views` views of one recipe, normalised with the data set's statistics.
 ViewPlan plan_of(ViewRecipe recipe, std::int64_t views, const MethodContext& context);
+
+// One view of each recipe, normalised with the data set's statistics.
+ViewPlan plan_of(std::vector<ViewRecipe> recipes, const MethodContext& context);
+
+// Share that a momentum network keeps at this step: `first` at step 0, grown to 1 at the last as a cosine (BYOL).
+double momentum_at(float first, const Progress& progress);
 
 // std::invalid_argument when there are not `wanted` views, or the images are not views * batch.
 void check_views(const char* who, const Views& views, std::int64_t wanted);

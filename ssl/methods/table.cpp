@@ -5,6 +5,7 @@
 
 #include "engine/device/errors.h"
 #include "engine/text/nearest.h"
+#include "ssl/methods/byol.h"
 #include "ssl/methods/emp_ssl.h"
 #include "ssl/methods/emp_ssl_contrastive.h"
 #include "ssl/methods/simclr.h"
@@ -20,6 +21,8 @@ std::vector<OptionInfo> options_of() {
 }
 
 constexpr MethodRow kMethods[] = {
+    {"byol", "predicts what its own moving average makes of the other view", "Grill et al., NeurIPS 2020",
+     make_byol, options_of<ByolOptions>},
     {"emp-ssl", "many patches agree with their mean, a coding rate spreads images",
      "Tong et al., arXiv 2304.03977", make_emp_ssl, options_of<EmpSslOptions>},
     {"emp-ssl-contrastive", "many patches find their image's mean among all images'",

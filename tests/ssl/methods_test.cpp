@@ -25,6 +25,7 @@ constexpr std::int64_t kSize = 8;
 constexpr std::int64_t kBatch = 4;
 
 OptionValues small(const std::string& name) {
+  if (name == "byol") return {{"hidden", "16"}, {"dim", "12"}, {"predictor-hidden", "6"}};
   if (name == "simsiam") return {{"hidden", "16"}, {"dim", "12"}, {"predictor-hidden", "6"}};
   if (name == "simclr") return {{"hidden", "16"}, {"dim", "12"}};
   if (name == "supervised") return {};
@@ -218,6 +219,25 @@ TEST(MethodTableTest, ContrastiveFormsDiffer) {
   const auto patches = make("emp-ssl-contrastive", 1, {{"form", "patches"}});
   const Views views = views_for(*means, 7);
   EXPECT_NE(output_of(*means, views).loss.item(), output_of(*patches, views).loss.item());
+}
+
+// teacher = m teacher + (1 - m) student, by the momentum of the step; it starts as a copy and is no parameter.
+TEST(MethodTableTest, ByolsTargetFollowsTheOnlineNetwork) {
+  const auto method = make("byol", 1, {{"momentum", "0.5"}});
+  nn::StateList list;
+  method->list_state(list);
+  const Tensor online = list.find("projector.0.weight")->tensor;
+  const Tensor target = list.find("teacher.projector.0.weight")->tensor;
+  EXPECT_EQ(online.to_vector<float>(), target.to_vector<float>());
+  EXPECT_EQ(list.find("teacher.projector.0.weight")->role, nn::Role::buffer);
+  online.copy_from(Tensor::full(online.shape(), 3.0F, online.options()));
+  target.copy_from(Tensor::full(target.shape(), 1.0F, target.options()));
+  method->after_step({.step = 0, .total_steps = 2});
+  EXPECT_FLOAT_EQ(target.to_vector<float>()[0], 2.0F);
+  method->after_step({.step = 1, .total_steps = 2});  // half way: 1 - 0.5 / 2
+  EXPECT_FLOAT_EQ(target.to_vector<float>()[0], 2.25F);
+  method->after_step({.step = 2, .total_steps = 2});  // 1: it stands still
+  EXPECT_FLOAT_EQ(target.to_vector<float>()[0], 2.25F);
 }
 
 TEST(MethodTableTest, PatchPlanFollowsTheOptions) {
