@@ -2,15 +2,12 @@
 
 #include <cmath>
 #include <stdexcept>
-#include <vector>
 
+#include "engine/ops/contrastive.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/matmul.h"
 #include "engine/ops/normalize.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/shape_ops.h"
-#include "engine/ops/softmax.h"
-#include "ssl/losses/masks.h"
 
 namespace nagare::ssl {
 namespace {
@@ -19,30 +16,26 @@ constexpr float kNormFloor = 1e-8F;
 
 // Patches against the means of all images; the positive is one of the classes.
 Tensor mean_form(const Tensor& z, float temperature) {
-  const std::int64_t rows = z.shape()[0] * z.shape()[1];
   const std::int64_t batch = z.shape()[1];
-  const Tensor patches = reshape(l2_normalize(z, kNormFloor), {rows, z.shape()[2]});  // (n*b, d)
-  const Tensor means = l2_normalize(mean_outer(z), kNormFloor);                       // (b, d)
-  const Tensor logits = scale(matmul(patches, means, {.transpose_b = true}), 1.0F / temperature);
-  std::vector<std::int64_t> own(static_cast<std::size_t>(rows));
-  for (std::size_t i = 0; i < own.size(); ++i) own[i] = static_cast<std::int64_t>(i) % batch;
-  return cross_entropy(logits, Tensor::from(own, {rows}, z.device()));
+  const Tensor patches =
+      reshape(l2_normalize(z, kNormFloor), {z.shape()[0] * batch, z.shape()[2]});  // (n*b, d)
+  const Tensor means = l2_normalize(mean_outer(z), kNormFloor);                    // (b, d)
+  return mean(contrast_rows(patches, means,
+                            {.temperature = temperature, .row_period = batch, .column_period = batch}));
 }
 
-// Means against the patches of the other images. The positives of image j average to a^j . zbar^j.
+// Means against the patches of the other images; the own patches are averaged, and not in the denominator.
 Tensor patch_form(const Tensor& z, const EmpContrastive& options) {
-  const std::int64_t rows = z.shape()[0] * z.shape()[1];
   const std::int64_t batch = z.shape()[1];
   const Tensor zbar = mean_outer(z);  // (b, d)
   Tensor anchor = options.detach_mean ? zbar.detach() : zbar;
   if (options.normalize_mean) anchor = l2_normalize(anchor);
-  const float sharpness = 1.0F / options.temperature;
-  const Tensor all = reshape(z, {rows, z.shape()[2]});
-  const Tensor logits = scale(matmul(anchor, all, {.transpose_b = true}), sharpness);  // (b, n*b)
-  const Tensor others =
-      logit_mask({batch, rows}, z.device(), [batch](MaskEntry at) { return at.column % batch != at.row; });
-  const Tensor positive = scale(sum_columns(multiply(anchor, zbar)), sharpness);  // (b)
-  return mean(subtract(log_sum_exp(add(logits, others)), positive));
+  const Tensor all = reshape(z, {z.shape()[0] * batch, z.shape()[2]});  // (n*b, d)
+  return mean(contrast_rows(anchor, all,
+                            {.temperature = options.temperature,
+                             .positives = ContrastivePositives::excluded,
+                             .row_period = batch,
+                             .column_period = batch}));
 }
 
 }  // namespace

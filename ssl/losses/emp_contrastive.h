@@ -17,7 +17,7 @@
 //   tcr  = -(1/n) sum_i 1/2 logdet(I + alpha Z_i Z_i^T), see emp_ssl.h
 //
 // z       (n, b, d), f32 or bf16 (computed in f32), patch-major, unit rows; patch form: b >= 2
-// cost    n b^2 d multiply-adds forward, twice that backward; n b^2 f32 of memory
+// cost    n b^2 d multiply-adds forward, four times that backward; memory O(n b d), similarities are not stored
 // errors  std::invalid_argument with shape and temperature
 // source  mean form: Imai et al., ACCV 2024; patch form: the same work's formula
 #include "engine/tensor/tensor.h"

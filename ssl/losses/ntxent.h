@@ -11,7 +11,7 @@
 // T       temperature; stable down to 0.01, as the largest similarity of a row is subtracted
 // range   0 upwards, ln(M - 1) at chance; exactly 0, with zero gradients, for B = 1
 // NaN     in a row of z makes the loss NaN
-// cost    M^2 D multiply-adds forward, twice that backward; M^2 f32 of memory
+// cost    M^2 D multiply-adds forward, twice that backward (the CPU: half); memory O(M D), similarities are not stored
 // errors  std::invalid_argument with shape, views and temperature
 // source  Chen et al., ICML 2020, eq. 1; V > 2: the positives are summed inside the logarithm
 #include <cstdint>

@@ -167,4 +167,10 @@ void Case::finish() const {
   }
 }
 
+void finish_loss(Case& c, const Tensor& loss, const std::vector<std::pair<std::string, Tensor>>& leaves) {
+  c.check("out.loss", loss);
+  tape::backward(loss);
+  for (const auto& [name, leaf] : leaves) c.check_gradient(name, leaf);
+}
+
 }  // namespace nagare::reference

@@ -14,6 +14,7 @@
 // not_exposed().
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/io/safetensors.h"
@@ -104,5 +105,8 @@ class Case {
   double worst_ratio_ = 0.0;
   std::string worst_name_;
 };
+
+// Checks out.loss, goes backward from it, and checks the gradient of every leaf.
+void finish_loss(Case& c, const Tensor& loss, const std::vector<std::pair<std::string, Tensor>>& leaves);
 
 }  // namespace nagare::reference

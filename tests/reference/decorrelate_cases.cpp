@@ -8,13 +8,6 @@
 namespace nagare::reference {
 namespace {
 
-// Checks out.loss and the gradient of every leaf.
-void finish_loss(Case& c, const Tensor& loss, const std::vector<std::pair<std::string, Tensor>>& leaves) {
-  c.check("out.loss", loss);
-  tape::backward(loss);
-  for (const auto& [name, leaf] : leaves) c.check_gradient(name, leaf);
-}
-
 // loss(first view, second view) of predictions p1, p2 and constant projections z1, z2.
 template <class Loss>
 void predicted_views(Case& c, const Loss& loss) {

@@ -7,32 +7,10 @@
 #include "engine/ops/shape_ops.h"
 #include "ssl/losses/emp_contrastive.h"
 #include "ssl/losses/emp_ssl.h"
-#include "ssl/losses/ntxent.h"
 #include "tests/reference/registry.h"
 
 namespace nagare::reference {
 namespace {
-
-// Checks out.loss and the gradient of every leaf.
-void finish_loss(Case& c, const Tensor& loss, const std::vector<std::pair<std::string, Tensor>>& leaves) {
-  c.check("out.loss", loss);
-  tape::backward(loss);
-  for (const auto& [name, leaf] : leaves) c.check_gradient(name, leaf);
-}
-
-void ntxent_case(Case& c) {
-  const Tensor z1 = c.activation("z1");
-  const Tensor z2 = c.activation("z2");
-  const ssl::NtXent options{.temperature = static_cast<float>(c.number("tau")),
-                            .normalize = c.flag("normalize")};
-  finish_loss(c, ssl::ntxent_loss(concat({z1, z2}, 0), options), {{"z1", z1}, {"z2", z2}});
-}
-
-void ntxent_multiview_case(Case& c) {
-  const Tensor z = c.activation("z");
-  const ssl::NtXent options{.views = c.integer("views"), .temperature = static_cast<float>(c.number("tau"))};
-  finish_loss(c, ssl::ntxent_loss(z, options), {{"z", z}});
-}
 
 ssl::CodingRate rate_of(const Case& c, bool squared) {
   return {.epsilon = static_cast<float>(c.number("eps")), .epsilon_squared = squared};
@@ -82,8 +60,9 @@ void emp_contrastive_case(Case& c) {
 }
 
 constexpr Handler kHandlers[] = {
-    {"emp_contrastive", emp_contrastive_case},   {"empssl", empssl_case}, {"ntxent", ntxent_case},
-    {"ntxent_multiview", ntxent_multiview_case}, {"tcr", tcr_case},
+    {"emp_contrastive", emp_contrastive_case},
+    {"empssl", empssl_case},
+    {"tcr", tcr_case},
 };
 
 }  // namespace
