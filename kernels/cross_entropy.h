@@ -10,18 +10,22 @@
 //
 // The backwards are those of the MEAN of the row losses; dloss is its upstream gradient, one f32 on the device.
 //
-// x, q, dx  f32 (rows, cols), row-major;  target  i64 (rows);  max, log_sum, loss  f32 (rows)
+// x, dx     T (rows, cols), row-major, T is float or bf16;  q  f32 (rows, cols);  target  i64 (rows)
+//           max, log_sum, loss  f32 (rows)
 // q         constant; >= 0, any sum. An entry of exactly 0 hides its logit, whatever that is
 // aliasing  dx may be x
 // special   x = -inf is a masked entry: p = 0 and its gradient is exactly 0 (without smoothing). A masked
 //           target gives an infinite loss
-// accuracy  1e-6 of the loss for logits up to +-1000 and any common offset; bit-identical from run to run
-// cost      floor 4 bytes per element forward (soft: 8), 8 backward (soft: 12)
+// accuracy  1e-6 of the loss for logits up to +-1000 and any common offset; bit-identical from run to run and for any
+//           number of threads
+// cost      forward: one entry per row (with smoothing or soft: x, and q, read once); backward: x read once, dx written,
+//           soft: q read twice, the second time from cache
 // errors    std::invalid_argument with shape and smoothing. A target outside [0, cols): the CPU twin throws
 //           std::out_of_range; on CUDA its loss and its row of dx are NaN
 // source    label smoothing: Szegedy et al., CVPR 2016, section 7
 #include <cstdint>
 
+#include "kernels/bf16.h"
 #include "kernels/stream.h"
 
 namespace nagare::kernels {
@@ -40,15 +44,19 @@ struct RowLogSum {
   const float* log_sum;
 };
 
-#define NAGARE_DECLARE_TWIN                                                                                 \
-  void cross_entropy(const CrossEntropy& p, const float* x, const RowLogSum& s, const std::int64_t* target, \
-                     float* loss, Stream stream);                                                           \
-  void cross_entropy_backward(const CrossEntropy& p, const float* x, const RowLogSum& s,                    \
-                              const std::int64_t* target, const float* dloss, float* dx, Stream stream);    \
-  void soft_cross_entropy(const CrossEntropy& p, const float* x, const RowLogSum& s, const float* q,        \
-                          float* loss, Stream stream);                                                      \
-  void soft_cross_entropy_backward(const CrossEntropy& p, const float* x, const RowLogSum& s,               \
-                                   const float* q, const float* dloss, float* dx, Stream stream);
+#define NAGARE_DECLARE_TWIN                                                                               \
+  template <class T>                                                                                      \
+  void cross_entropy(const CrossEntropy& p, const T* x, const RowLogSum& s, const std::int64_t* target,   \
+                     float* loss, Stream stream);                                                         \
+  template <class T>                                                                                      \
+  void cross_entropy_backward(const CrossEntropy& p, const T* x, const RowLogSum& s,                      \
+                              const std::int64_t* target, const float* dloss, T* dx, Stream stream);      \
+  template <class T>                                                                                      \
+  void soft_cross_entropy(const CrossEntropy& p, const T* x, const RowLogSum& s, const float* q,          \
+                          float* loss, Stream stream);                                                    \
+  template <class T>                                                                                      \
+  void soft_cross_entropy_backward(const CrossEntropy& p, const T* x, const RowLogSum& s, const float* q, \
+                                   const float* dloss, T* dx, Stream stream);
 
 namespace cpu {
 NAGARE_DECLARE_TWIN

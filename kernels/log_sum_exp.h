@@ -5,15 +5,16 @@
 //                         the result is max[r] + log_sum[r]
 //   log_sum_exp_backward  dx[r,c] = dy[r] exp((x[r,c] - max[r]) - log_sum[r])
 //
-// x, dx     f32 (rows, cols), row-major;  max, log_sum, dy  f32 (rows)
+// x, dx     T (rows, cols), row-major, T is float or bf16;  max, log_sum, dy  f32 (rows)
 // aliasing  dx may be x
 // special   x = -inf is a masked entry: gradient 0. A row of -inf alone: the result is -inf, its gradient NaN.
 //           A row with NaN or +inf comes out NaN
-// accuracy  1e-6 of max(1, |log_sum|), whatever the offset; bit-identical from run to run
-// cost      floor 4 bytes per element forward, 8 backward
+// accuracy  1e-6 of max(1, |log_sum|), whatever the offset; bit-identical from run to run and for any number of threads
+// cost      forward reads x once (maximum and sum run along together), backward reads x and writes dx
 // errors    std::invalid_argument with the shape
 #include <cstdint>
 
+#include "kernels/bf16.h"
 #include "kernels/stream.h"
 
 namespace nagare::kernels {
@@ -25,10 +26,12 @@ struct LogSumExp {
   void check() const;
 };
 
-#define NAGARE_DECLARE_TWIN                                                                             \
-  void row_log_sum(const LogSumExp& p, const float* x, float* max, float* log_sum, Stream stream);      \
-  void log_sum_exp_backward(const LogSumExp& p, const float* x, const float* max, const float* log_sum, \
-                            const float* dy, float* dx, Stream stream);
+#define NAGARE_DECLARE_TWIN                                                                         \
+  template <class T>                                                                                \
+  void row_log_sum(const LogSumExp& p, const T* x, float* max, float* log_sum, Stream stream);      \
+  template <class T>                                                                                \
+  void log_sum_exp_backward(const LogSumExp& p, const T* x, const float* max, const float* log_sum, \
+                            const float* dy, T* dx, Stream stream);
 
 namespace cpu {
 NAGARE_DECLARE_TWIN

@@ -22,7 +22,7 @@ kernels::RowSoftmax rows_of(const char* op, const Tensor& x, float temperature) 
 
 kernels::CrossEntropy check_logits(const char* op, const Tensor& logits, const Tensor& targets,
                                    float smoothing) {
-  check_dtype(op, logits, DType::f32);
+  check_activation(op, logits);
   check_same_device(op, logits, targets);
   if (logits.shape().rank() != 2 || logits.shape()[0] == 0) {
     throw std::invalid_argument(std::string(op) + ": logits " + to_string(logits.shape()) +
@@ -38,10 +38,14 @@ struct Denominators {
   kernels::RowLogSum view() const { return {max.data<float>(), log_sum.data<float>()}; }
 };
 
+Tensor one_per_row(const Tensor& x) {
+  return Tensor::empty({x.shape()[0]}, {.dtype = DType::f32, .device = x.device()});
+}
+
+template <class T>
 Denominators denominators(const Tensor& x) {
-  const Denominators d{Tensor::empty({x.shape()[0]}, x.options()),
-                       Tensor::empty({x.shape()[0]}, x.options())};
-  NAGARE_DISPATCH(x.device(), row_log_sum({.rows = x.shape()[0], .cols = x.shape()[1]}, x.data<float>(),
+  const Denominators d{one_per_row(x), one_per_row(x)};
+  NAGARE_DISPATCH(x.device(), row_log_sum({.rows = x.shape()[0], .cols = x.shape()[1]}, x.data<T>(),
                                           d.max.data<float>(), d.log_sum.data<float>(), x.stream()));
   return d;
 }
@@ -87,37 +91,52 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets, float label_sm
     throw std::invalid_argument("cross_entropy: logits " + to_string(logits.shape()) + ", targets " +
                                 to_string(targets.shape()) + ": need one target per row");
   }
-  const Denominators d = denominators(logits);
-  const Tensor losses = Tensor::empty({p.rows}, logits.options());
-  NAGARE_DISPATCH(logits.device(),
-                  cross_entropy(p, logits.data<float>(), d.view(), targets.data<std::int64_t>(),
-                                losses.data<float>(), logits.stream()));
+  const Tensor losses = one_per_row(logits);
+  Denominators d;
+  for_activation_type("cross_entropy", logits.dtype(), [&]<class T>(T) {
+    d = denominators<T>(logits);
+    NAGARE_DISPATCH(logits.device(),
+                    cross_entropy(p, logits.data<T>(), d.view(), targets.data<std::int64_t>(),
+                                  losses.data<float>(), logits.stream()));
+  });
   return tape::record(mean_of(losses), {logits},
                       [p, d, x = logits.detach(), targets](const Tensor& dy) -> std::vector<Tensor> {
                         const Tensor dx = empty_like(x);
-                        NAGARE_DISPATCH(
-                            dy.device(),
-                            cross_entropy_backward(p, x.data<float>(), d.view(), targets.data<std::int64_t>(),
-                                                   dy.data<float>(), dx.data<float>(), dy.stream()));
+                        for_activation_type("cross_entropy", x.dtype(), [&]<class T>(T) {
+                          NAGARE_DISPATCH(
+                              dy.device(),
+                              cross_entropy_backward(p, x.data<T>(), d.view(), targets.data<std::int64_t>(),
+                                                     dy.data<float>(), dx.data<T>(), dy.stream()));
+                        });
                         return {dx};
                       });
 }
 
 Tensor soft_cross_entropy(const Tensor& logits, const Tensor& probabilities) {
   const kernels::CrossEntropy p = check_logits("soft_cross_entropy", logits, probabilities, 0.0F);
-  check_same_kind("soft_cross_entropy", logits, probabilities);
-  const Denominators d = denominators(logits);
-  const Tensor losses = Tensor::empty({p.rows}, logits.options());
-  NAGARE_DISPATCH(logits.device(),
-                  soft_cross_entropy(p, logits.data<float>(), d.view(), probabilities.data<float>(),
-                                     losses.data<float>(), logits.stream()));
+  check_dtype("soft_cross_entropy", probabilities, DType::f32);
+  if (probabilities.shape() != logits.shape()) {
+    throw std::invalid_argument("soft_cross_entropy: logits " + to_string(logits.shape()) +
+                                ", probabilities " + to_string(probabilities.shape()) +
+                                ": need the same shape");
+  }
+  const Tensor losses = one_per_row(logits);
+  Denominators d;
+  for_activation_type("soft_cross_entropy", logits.dtype(), [&]<class T>(T) {
+    d = denominators<T>(logits);
+    NAGARE_DISPATCH(logits.device(),
+                    soft_cross_entropy(p, logits.data<T>(), d.view(), probabilities.data<float>(),
+                                       losses.data<float>(), logits.stream()));
+  });
   return tape::record(
       mean_of(losses), {logits},
       [p, d, x = logits.detach(), q = probabilities.detach()](const Tensor& dy) -> std::vector<Tensor> {
         const Tensor dx = empty_like(x);
-        NAGARE_DISPATCH(dy.device(),
-                        soft_cross_entropy_backward(p, x.data<float>(), d.view(), q.data<float>(),
-                                                    dy.data<float>(), dx.data<float>(), dy.stream()));
+        for_activation_type("soft_cross_entropy", x.dtype(), [&]<class T>(T) {
+          NAGARE_DISPATCH(dy.device(),
+                          soft_cross_entropy_backward(p, x.data<T>(), d.view(), q.data<float>(),
+                                                      dy.data<float>(), dx.data<T>(), dy.stream()));
+        });
         return {dx};
       });
 }

@@ -1,7 +1,7 @@
 #pragma once
-// Softmax and its cross-entropies over the last axis, f32 throughout (cast at the border). Formulas, masked
-// entries and accuracy: kernels/row_softmax.h, kernels/cross_entropy.h. Errors: std::invalid_argument with
-// the shapes.
+// Softmax and its cross-entropies over the last axis. Formulas, masked entries and accuracy: kernels/row_softmax.h,
+// kernels/cross_entropy.h. softmax and log_softmax are f32 (cast at the border); logits may be bf16 too: their loss is f32
+// and their gradient has their type. Errors: std::invalid_argument with the shapes.
 #include "engine/tensor/tensor.h"
 
 namespace nagare {

@@ -111,6 +111,28 @@ TEST_P(SoftmaxOpTest, SoftCrossEntropy) {
              }});
 }
 
+TEST_P(SoftmaxOpTest, HalfPrecisionLogits) {
+  OpCase c;
+  c.inputs = {logits};
+  c.inputs[0].dtype = DType::bf16;
+  for (double& v : c.inputs[0].values) v = test::rounded(v, DType::bf16);
+  c.tolerance = test::tolerance_of(DType::bf16);
+  const Tensor t = Tensor::from(targets, {rows}, device);
+  c.op = [&](const std::vector<Tensor>& in) { return cross_entropy(in[0], t); };
+  c.definition = [&](const std::vector<Values>& in) {
+    return Values{target_loss(log_softmax_rows(in[0], cols, 1.0), 0.0)};
+  };
+  EXPECT_TRUE(test::matches_definition(device, c));
+  Values q = normal_values(rows * cols, 7);
+  for (double& v : q) v = test::rounded(std::max(v, 0.0), DType::f32);
+  const Tensor probabilities = test::to_tensor(q, {rows, cols}, DType::f32, device);
+  c.op = [&](const std::vector<Tensor>& in) { return soft_cross_entropy(in[0], probabilities); };
+  c.definition = [&](const std::vector<Values>& in) {
+    return Values{-test::dot(q, log_softmax_rows(in[0], cols, 1.0)) / static_cast<double>(rows)};
+  };
+  EXPECT_TRUE(test::matches_definition(device, c));
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, SoftmaxOpTest,
                          testing::Combine(testing::ValuesIn(test::devices()), testing::Values(1, 7),
                                           testing::Values(2, 13, 1009), testing::Values(1.0, 300.0)));
@@ -180,7 +202,7 @@ TEST_P(SoftmaxEdges, ErrorsNameWhatTheyGot) {
       [&] {
         soft_cross_entropy(x, Tensor::zeros({3, 2}, options));
       },
-      ThrowsMessage<std::invalid_argument>(HasSubstr("(2, 3) f32 and (3, 2) f32")));
+      ThrowsMessage<std::invalid_argument>(HasSubstr("logits (2, 3), probabilities (3, 2)")));
 }
 
 TEST(CrossEntropyTest, ATargetOutsideIsNamed) {

@@ -20,6 +20,7 @@ struct CrossEntropyTest : testing::TestWithParam<std::tuple<Device, std::int64_t
   Stream stream = compute_stream(device);
   Matrix x = test::normal(p.rows, p.cols, 1);
   Buffer in{device, x};
+  Tensor half;
   Buffer max{device, Matrix(p.rows, 1)};
   Buffer log_sum{device, Matrix(p.rows, 1)};
   Buffer loss{device, Matrix(p.rows, 1)};
@@ -31,8 +32,16 @@ struct CrossEntropyTest : testing::TestWithParam<std::tuple<Device, std::int64_t
         device, row_log_sum({.rows = p.rows, .cols = p.cols}, in.data(), max.data(), log_sum.data(), stream));
   }
 
+  // bf16 logits, which `in` holds exactly, so that its denominators are theirs too.
+  void SetUpHalf() {
+    x = test::rounded_to_bf16(x);
+    in = Buffer(device, x);
+    half = test::to_bf16(device, x);
+    SetUp();
+  }
+
   // The row losses for row weights q, and the gradient of three times their mean.
-  void expect(const Matrix& q, const Matrix& got_loss, const Matrix& got_gradient) {
+  void expect(const Matrix& q, const Matrix& got_loss, const Matrix& got_gradient, double rounding = 1e-5) {
     Matrix want(p.rows, 1);
     Matrix gradient = x;
     for (std::int64_t r = 0; r < p.rows; ++r) {
@@ -50,24 +59,52 @@ struct CrossEntropyTest : testing::TestWithParam<std::tuple<Device, std::int64_t
     double largest = 1.0;
     for (const double v : want.values()) largest = std::max(largest, std::abs(v));
     EXPECT_TRUE(all_near(got_loss, want, 1e-5 * largest));
-    EXPECT_TRUE(all_near(got_gradient, gradient, 1e-5 * largest));
+    EXPECT_TRUE(all_near(got_gradient, gradient, rounding * largest));
   }
 };
 
-TEST_P(CrossEntropyTest, TargetsMatchTheDefinition) {
-  std::vector<std::int64_t> target;
-  Matrix q(p.rows, p.cols);
-  for (std::int64_t r = 0; r < p.rows; ++r) {
-    target.push_back((r * 5 + 2) % p.cols);
-    for (double& v : q.row(r)) v = p.label_smoothing / static_cast<double>(p.cols);
-    q(r, target.back()) += 1.0 - p.label_smoothing;
+// Targets of the rows, and the same as weights.
+struct Targets {
+  explicit Targets(const CrossEntropy& p) : weights(p.rows, p.cols) {
+    for (std::int64_t r = 0; r < p.rows; ++r) {
+      index.push_back((r * 5 + 2) % p.cols);
+      for (double& v : weights.row(r)) v = p.label_smoothing / static_cast<double>(p.cols);
+      weights(r, index.back()) += 1.0 - p.label_smoothing;
+    }
   }
-  const Tensor t = Tensor::from(target, {p.rows}, device);
+  std::vector<std::int64_t> index;
+  Matrix weights;
+};
+
+TEST_P(CrossEntropyTest, TargetsMatchTheDefinition) {
+  const Targets targets(p);
+  const Tensor t = Tensor::from(targets.index, {p.rows}, device);
   NAGARE_DISPATCH(device,
                   cross_entropy(p, in.data(), denominators, t.data<std::int64_t>(), loss.data(), stream));
   NAGARE_DISPATCH(device, cross_entropy_backward(p, in.data(), denominators, t.data<std::int64_t>(),
                                                  upstream.data(), in.data(), stream));
-  expect(q, loss.to_host(), in.to_host());
+  expect(targets.weights, loss.to_host(), in.to_host());
+}
+
+TEST_P(CrossEntropyTest, HalfPrecisionLogitsAreReadAsTheyAre) {
+  if (p.rows == 0) return;
+  SetUpHalf();
+  const Targets targets(p);
+  const Tensor t = Tensor::from(targets.index, {p.rows}, device);
+  const Tensor dx = empty_like(half);
+  NAGARE_DISPATCH(
+      device, cross_entropy(p, half.data<bf16>(), denominators, t.data<std::int64_t>(), loss.data(), stream));
+  NAGARE_DISPATCH(device, cross_entropy_backward(p, half.data<bf16>(), denominators, t.data<std::int64_t>(),
+                                                 upstream.data(), dx.data<bf16>(), stream));
+  expect(targets.weights, loss.to_host(), test::to_matrix(dx, p.rows), 1.2e-2);
+  Matrix q = test::normal(p.rows, p.cols, 2);
+  for (double& v : q.values()) v = std::max(v, 0.0);
+  const Buffer weights(device, q);
+  NAGARE_DISPATCH(
+      device, soft_cross_entropy(p, half.data<bf16>(), denominators, weights.data(), loss.data(), stream));
+  NAGARE_DISPATCH(device, soft_cross_entropy_backward(p, half.data<bf16>(), denominators, weights.data(),
+                                                      upstream.data(), dx.data<bf16>(), stream));
+  expect(q, loss.to_host(), test::to_matrix(dx, p.rows), 1.2e-2);
 }
 
 TEST_P(CrossEntropyTest, ProbabilitiesMatchTheDefinition) {
@@ -83,7 +120,7 @@ TEST_P(CrossEntropyTest, ProbabilitiesMatchTheDefinition) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, CrossEntropyTest,
                          testing::Combine(testing::ValuesIn(test::devices()), testing::Values(0, 1, 5),
-                                          testing::Values(1, 2, 31, 33, 257),
+                                          testing::Values(1, 2, 31, 33, 257, 1031),
                                           testing::Values(0.0F, 0.1F, 1.0F)));
 
 TEST(CrossEntropyCheck, NonsenseIsRefusedByName) {

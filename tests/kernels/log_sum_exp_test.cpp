@@ -46,9 +46,36 @@ TEST_P(LogSumExpTest, MatchesTheDefinitionWhateverTheOffset) {
   EXPECT_TRUE(all_near(in.to_host(), dx, 2e-6));
 }
 
+TEST_P(LogSumExpTest, HalfPrecisionRowsAreReadAsTheyAre) {
+  Matrix x = test::normal(p.rows, p.cols, 1);
+  for (double& v : x.values()) v += offset;
+  x = test::rounded_to_bf16(x);
+  const Matrix dy = test::normal(p.rows, 1, 2);
+  Matrix want(p.rows, 1);
+  Matrix dx = p.rows == 0 ? Matrix() : x;
+  for (std::int64_t r = 0; r < p.rows; ++r) {
+    double sum = 0.0;
+    for (const double v : x.row(r)) sum += std::exp(v - offset);
+    want(r, 0) = std::log(sum);
+    for (std::int64_t c = 0; c < p.cols; ++c) dx(r, c) = dy(r, 0) * std::exp(x(r, c) - offset) / sum;
+  }
+  const Tensor in = test::to_bf16(device, x);
+  const Buffer max(device, want);
+  const Buffer log_sum(device, want);
+  const Buffer upstream(device, dy);
+  NAGARE_DISPATCH(device,
+                  row_log_sum(p, in.data<bf16>(), max.data(), log_sum.data(), compute_stream(device)));
+  const Matrix m = max.to_host();
+  const Matrix l = log_sum.to_host();
+  for (std::int64_t r = 0; r < p.rows; ++r) EXPECT_NEAR((m(r, 0) - offset) + l(r, 0), want(r, 0), 4e-6);
+  NAGARE_DISPATCH(device, log_sum_exp_backward(p, in.data<bf16>(), max.data(), log_sum.data(),
+                                               upstream.data(), in.data<bf16>(), compute_stream(device)));
+  EXPECT_TRUE(all_near(test::to_matrix(in, p.rows), dx, 8e-3));
+}
+
 INSTANTIATE_TEST_SUITE_P(Sizes, LogSumExpTest,
                          testing::Combine(testing::ValuesIn(test::devices()), testing::Values(0, 1, 5),
-                                          testing::Values(1, 31, 32, 33, 257),
+                                          testing::Values(1, 31, 32, 33, 257, 1031, 2050),
                                           testing::Values(0.0, 1000.0, -1000.0)));
 
 struct LogSumExpEdges : testing::TestWithParam<Device> {};

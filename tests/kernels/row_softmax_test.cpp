@@ -82,6 +82,39 @@ INSTANTIATE_TEST_SUITE_P(Sizes, RowSoftmaxTest,  // 1, primes, a warp and its ne
                          testing::Combine(testing::ValuesIn(test::devices()), testing::Values(1, 2, 5),
                                           testing::Values(1, 31, 32, 33, 257), testing::Values(0.05F, 1.0F)));
 
+// Long rows take other paths: more than a tile (CPU), a block per row (CUDA); 1031 and 2050 leave rows unaligned.
+struct RowSoftmaxLong : testing::TestWithParam<std::tuple<Device, std::int64_t>> {};
+
+TEST_P(RowSoftmaxLong, MatchesTheDefinitionForwardAndBackward) {
+  const auto [device, cols] = GetParam();
+  const RowSoftmax p{.rows = 3, .cols = cols, .temperature = 0.25F};
+  const Matrix x = test::normal(3, cols, 1);
+  const Matrix dy = test::normal(3, cols, 2);
+  const Matrix y = definition(p, x);
+  EXPECT_TRUE(all_near(forward(device, p, x), y, 1e-6));
+  EXPECT_TRUE(all_near(forward(device, p, x, true), definition(p, x, true), 8e-6));
+  Matrix dx = x;
+  Matrix log_dx = x;
+  for (std::int64_t r = 0; r < 3; ++r) {
+    double dot = 0.0;
+    double sum = 0.0;
+    for (std::int64_t c = 0; c < cols; ++c) {
+      dot += y(r, c) * dy(r, c);
+      sum += dy(r, c);
+    }
+    for (std::int64_t c = 0; c < cols; ++c) {
+      dx(r, c) = y(r, c) * (dy(r, c) - dot) / p.temperature;
+      log_dx(r, c) = (dy(r, c) - y(r, c) * sum) / p.temperature;
+    }
+  }
+  EXPECT_TRUE(all_near(backward(device, p, y, dy), dx, 1e-6));
+  EXPECT_TRUE(all_near(backward(device, p, definition(p, x, true), dy, true), log_dx, 2e-5));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, RowSoftmaxLong,
+                         testing::Combine(testing::ValuesIn(test::devices()),
+                                          testing::Values(1024, 1031, 2050)));
+
 struct RowSoftmaxEdges : testing::TestWithParam<Device> {};
 
 TEST_P(RowSoftmaxEdges, MaskedEntryIsZeroAndABadRowHarmsNoOther) {
@@ -90,6 +123,19 @@ TEST_P(RowSoftmaxEdges, MaskedEntryIsZeroAndABadRowHarmsNoOther) {
   const Matrix y = forward(GetParam(), {.rows = 6, .cols = 2}, x);
   EXPECT_TRUE(test::all_near({{y(0, 0), y(0, 1)}, {y(5, 0), y(5, 1)}}, {{1, 0}, {1, 0}}, 0));
   for (const int r : {1, 2, 3, 4}) EXPECT_TRUE(std::isnan(y(r, 0)) && std::isnan(y(r, 1))) << "row " << r;
+}
+
+// A tile that is masked throughout, and a bad entry in it.
+TEST_P(RowSoftmaxEdges, MaskedStretchesOfALongRow) {
+  Matrix x(2, 2100);
+  for (std::int64_t c = 0; c < 1500; ++c) x(0, c) = x(1, c) = -INFINITY;
+  x(1, 7) = NAN;
+  const Matrix y = forward(GetParam(), {.rows = 2, .cols = 2100}, x);
+  const Matrix log_y = forward(GetParam(), {.rows = 2, .cols = 2100}, x, true);
+  EXPECT_EQ(y(0, 0), 0.0);
+  EXPECT_NEAR(y(0, 2099), 1.0 / 600.0, 1e-9);
+  EXPECT_NEAR(log_y(0, 2099), -std::log(600.0), 1e-6);
+  EXPECT_TRUE(std::isnan(y(1, 2099)) && std::isnan(log_y(1, 2099)));
 }
 
 TEST_P(RowSoftmaxEdges, EmptyIsValidAndNonsenseIsRefusedByName) {

@@ -15,25 +15,14 @@ using kernels::SinkhornDomain;
 using test::Buffer;
 using test::Matrix;
 
-Tensor to_bf16(Device device, const Matrix& m) {
-  std::vector<bf16> half;
-  for (const double v : m.values()) half.emplace_back(static_cast<float>(v));
-  return Tensor::from(half, {m.rows(), m.cols()}, device);
-}
-
-Matrix rounded_to_bf16(Matrix m) {
-  for (double& v : m.values()) v = static_cast<float>(bf16(static_cast<float>(v)));
-  return m;
-}
-
 Matrix assign(Device device, const Sinkhorn& p, const Matrix& scores, const Matrix& queue,
               bool half = false) {
   const Buffer q(device, Matrix(p.rows, p.cols));
   const Buffer workspace(device, Matrix(1, p.workspace_floats()));
   const Stream stream = compute_stream(device);
   if (half) {
-    const Tensor s = to_bf16(device, scores);
-    const Tensor more = to_bf16(device, queue);
+    const Tensor s = test::to_bf16(device, scores);
+    const Tensor more = test::to_bf16(device, queue);
     NAGARE_DISPATCH(device,
                     sinkhorn(p, s.data<bf16>(), more.data<bf16>(), q.data(), workspace.data(), stream));
   } else {
@@ -112,8 +101,8 @@ TEST_P(SinkhornTest, MatchesThePublishedLoop) {
 }
 
 TEST_P(SinkhornTest, HalfPrecisionScoresAreReadAsTheyAre) {
-  const Matrix s = rounded_to_bf16(scores);
-  const Matrix more = rounded_to_bf16(queue);
+  const Matrix s = test::rounded_to_bf16(scores);
+  const Matrix more = test::rounded_to_bf16(queue);
   EXPECT_TRUE(all_near(assign(device, p, s, more, true), definition(p, s, more), 4e-6));
 }
 

@@ -96,6 +96,24 @@ inline testing::AssertionResult all_near(const Matrix& got, const Matrix& want, 
   return testing::AssertionSuccess();
 }
 
+// What bf16 makes of a matrix, as a matrix and on a device.
+inline Matrix rounded_to_bf16(Matrix m) {
+  for (double& v : m.values()) v = static_cast<float>(bf16(static_cast<float>(v)));
+  return m;
+}
+inline Tensor to_bf16(Device device, const Matrix& m) {
+  std::vector<bf16> half;
+  for (const double v : m.values()) half.emplace_back(static_cast<float>(v));
+  return Tensor::from(half, {m.rows(), m.cols()}, device);
+}
+// A tensor's elements as a matrix of that many rows.
+inline Matrix to_matrix(const Tensor& t, std::int64_t rows) {
+  Matrix m(rows, rows == 0 ? 0 : t.numel() / rows);
+  const std::vector<float> values = t.to_vector<float>();
+  m.values().assign(values.begin(), values.end());
+  return m;
+}
+
 // An f32 copy of a matrix on a device, of exactly its size.
 class Buffer {
  public:
