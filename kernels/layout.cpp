@@ -1,11 +1,13 @@
 #include "kernels/layout.h"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "kernels/parallel.h"
+#include "kernels/simd.h"
 
 namespace nagare::kernels {
 
@@ -18,25 +20,160 @@ std::int64_t Permute::numel() const {
 namespace cpu {
 namespace {
 
+// Where the last two of the axes of a transposition stand: y's last axis has stride `step` in x, and x's own neighbours
+// are y's axis `across`.
+struct Transposition {
+  int across;
+  std::int64_t width;   // of y's last axis
+  std::int64_t height;  // of the axis `across`
+  std::int64_t step;    // of the last axis, in x
+  std::int64_t pitch;   // of the axis `across`, in y
+};
+
+// Offsets in x and y of entry `index` of the axes but the last and `without`.
+struct Offsets {
+  std::int64_t x = 0;
+  std::int64_t y = 0;
+};
+Offsets offsets_of(const Permute& p, int without, std::int64_t index) {
+  Offsets at;
+  std::int64_t pitch = p.sizes[p.rank - 1];  // of axis a in y
+  for (int a = p.rank - 2; a >= 0; --a) {
+    if (a != without) {
+      at.x += index % p.sizes[a] * p.strides[a];
+      at.y += index % p.sizes[a] * pitch;
+      index /= p.sizes[a];
+    }
+    pitch *= p.sizes[a];
+  }
+  return at;
+}
+
+constexpr std::int64_t kTile = 16;
+
+// Sixteen words in registers.
+template <class Word>
+struct RowOf;
+template <>
+struct RowOf<std::uint8_t> {
+  using Type = std::uint8_t __attribute__((vector_size(kTile)));
+};
+template <>
+struct RowOf<std::uint16_t> {
+  using Type = std::uint16_t __attribute__((vector_size(2 * kTile)));
+};
+template <>
+struct RowOf<std::uint32_t> {
+  using Type = std::uint32_t __attribute__((vector_size(4 * kTile)));
+};
+template <>
+struct RowOf<std::uint64_t> {
+  using Type = std::uint64_t __attribute__((vector_size(8 * kTile)));
+};
+
+// Sixteen rows of sixteen words exchanged in registers: after the stages 8, 4, 2, 1 lane l of row r is lane r of row l.
+template <class Word>
+NAGARE_INLINE void transpose_tile(const Word* x, std::int64_t step, Word* y, std::int64_t pitch) {
+  using Row = typename RowOf<Word>::Type;
+  Row rows[kTile];
+  for (int r = 0; r < kTile; ++r) std::memcpy(&rows[r], x + r * step, sizeof(Row));
+#pragma GCC unroll 4
+  for (int stage = 8; stage > 0; stage /= 2) {
+    Row low;
+    Row high;
+    for (int l = 0; l < kTile; ++l) {
+      low[l] = static_cast<Word>((l & stage) != 0 ? kTile + l - stage : l);
+      high[l] = static_cast<Word>((l & stage) != 0 ? kTile + l : l + stage);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kTile; ++r) {
+      if ((r & stage) != 0) continue;
+      const Row a = rows[r];
+      const Row b = rows[r + stage];
+      rows[r] = __builtin_shuffle(a, b, low);
+      rows[r + stage] = __builtin_shuffle(a, b, high);
+    }
+  }
+  for (int r = 0; r < kTile; ++r) std::memcpy(y + r * pitch, &rows[r], sizeof(Row));
+}
+
+// y[i pitch + j] = x[j step + i] for i < height, j < width.
+template <class Word>
+NAGARE_INLINE void transpose_body(const Transposition& t, std::int64_t height, const Word* x, Word* y) {
+  std::int64_t j = 0;
+  if (height == kTile) {
+    for (; j + kTile <= t.width; j += kTile) transpose_tile(x + j * t.step, t.step, y + j, t.pitch);
+  }
+  for (std::int64_t i = 0; i < height; ++i) {
+    for (std::int64_t k = j; k < t.width; ++k) y[i * t.pitch + k] = x[k * t.step + i];
+  }
+}
+
+// Overloads, not templates, because each is compiled for several vector widths.
+#define NAGARE_DEFINE_TRANSPOSE(Word)                                                               \
+  NAGARE_SIMD void transpose(const Transposition& t, std::int64_t height, const Word* x, Word* y) { \
+    transpose_body(t, height, x, y);                                                                \
+  }
+NAGARE_DEFINE_TRANSPOSE(std::uint8_t)
+NAGARE_DEFINE_TRANSPOSE(std::uint16_t)
+NAGARE_DEFINE_TRANSPOSE(std::uint32_t)
+NAGARE_DEFINE_TRANSPOSE(std::uint64_t)
+#undef NAGARE_DEFINE_TRANSPOSE
+
 template <class Word>
 void permute_words(const Permute& p, const Word* x, Word* y) {
-  const std::int64_t width = p.sizes[p.rank - 1];
-  const std::int64_t step = p.strides[p.rank - 1];
+  const int last = p.rank - 1;
+  const std::int64_t width = p.sizes[last];
+  if (p.strides[last] != 1) {
+    Transposition t{.across = -1, .width = width, .height = 1, .step = p.strides[last], .pitch = width};
+    for (int a = last - 1; a >= 0 && t.across < 0; --a) {
+      if (p.strides[a] == 1) {
+        t.across = a;
+        t.height = p.sizes[a];
+      } else {
+        t.pitch *= p.sizes[a];
+      }
+    }
+    const std::int64_t tiles = (t.height + kTile - 1) / kTile;
+    parallel_for(p.numel() / (width * t.height) * tiles, [&](std::int64_t task) {
+      const Offsets at = offsets_of(p, t.across, task / tiles);
+      const std::int64_t i = task % tiles * kTile;
+      transpose(t, std::min(kTile, t.height - i), x + at.x + i, y + at.y + i * t.pitch);
+    });
+    return;
+  }
   parallel_for(p.numel() / width, [=](std::int64_t row) {
-    std::int64_t offset = 0;
-    for (std::int64_t rest = row, a = p.rank - 2; a >= 0; --a) {
-      offset += rest % p.sizes[a] * p.strides[a];
-      rest /= p.sizes[a];
-    }
-    const Word* from = x + offset;
-    Word* to = y + row * width;
-    if (step == 1) {
-      std::memcpy(to, from, static_cast<std::size_t>(width) * sizeof(Word));
-    } else {
-      for (std::int64_t i = 0; i < width; ++i) to[i] = from[i * step];
-    }
+    std::memcpy(y + row * width, x + offsets_of(p, -1, row).x,
+                static_cast<std::size_t>(width) * sizeof(Word));
   });
 }
+
+// Row sums of y into one row of x.
+struct RowsOf {
+  const std::int64_t* order;  // rows of y
+  std::int64_t count;
+  std::int64_t cols;
+};
+template <class T>
+NAGARE_INLINE void add_rows_body(const RowsOf& rows, const T* y, T* x) {
+  std::int64_t c = 0;
+  for (; c + simd::kLanes <= rows.cols; c += simd::kLanes) {
+    simd::Vector sum{};
+    simd::Vector v;
+    for (std::int64_t k = 0; k < rows.count; ++k) {
+      simd::load(y + rows.order[k] * rows.cols + c, v);
+      sum += v;
+    }
+    simd::store(x + c, sum);
+  }
+  for (; c < rows.cols; ++c) {
+    float sum = 0.0F;
+    for (std::int64_t k = 0; k < rows.count; ++k) sum += load(y + rows.order[k] * rows.cols + c);
+    store(x + c, sum);
+  }
+}
+NAGARE_SIMD void add_rows(const RowsOf& rows, const float* y, float* x) { add_rows_body(rows, y, x); }
+NAGARE_SIMD void add_rows(const RowsOf& rows, const bf16* y, bf16* x) { add_rows_body(rows, y, x); }
 
 void check_indices(const GatherRows& p, const std::int64_t* index) {
   for (std::int64_t r = 0; r < p.rows; ++r) {
@@ -102,15 +239,9 @@ void scatter_add_rows(const GatherRows& p, const T* y, const std::int64_t* index
     order[static_cast<std::size_t>(next[static_cast<std::size_t>(index[r])]++)] = r;
   }
   parallel_for(p.source_rows, [&](std::int64_t s) {
-    T* to = x + s * p.cols;
     const std::int64_t begin = start[static_cast<std::size_t>(s)];
     const std::int64_t end = start[static_cast<std::size_t>(s) + 1];
-    for (std::int64_t c = 0; c < p.cols; ++c) {
-      float sum = 0.0F;
-      for (std::int64_t k = begin; k < end; ++k)
-        sum += load(y + order[static_cast<std::size_t>(k)] * p.cols + c);
-      store(to + c, sum);
-    }
+    add_rows({order.data() + begin, end - begin, p.cols}, y, x + s * p.cols);
   });
 }
 

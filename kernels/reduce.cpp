@@ -73,6 +73,27 @@ NAGARE_SIMD void add_rows(Values<bf16> s, const Panel& p, double* sums) { add_ro
 NAGARE_SIMD void add_rows(Products<float> s, const Panel& p, double* sums) { add_rows_body(s, p, sums); }
 NAGARE_SIMD void add_rows(Products<bf16> s, const Panel& p, double* sums) { add_rows_body(s, p, sums); }
 
+// x[0, n) = scale * y[0], or scale * y[0, n) where step is 1.
+template <class In, class Out>
+NAGARE_INLINE void spread_row_body(std::int64_t n, float scale, const In* y, int step, Out* x) {
+  if (step == 0) {
+    Out value;
+    store(&value, scale * load(y));
+    for (std::int64_t i = 0; i < n; ++i) x[i] = value;
+    return;
+  }
+  for (std::int64_t i = 0; i < n; ++i) store(x + i, scale * load(y + i));
+}
+NAGARE_SIMD void spread_row(std::int64_t n, float scale, const float* y, int step, float* x) {
+  spread_row_body(n, scale, y, step, x);
+}
+NAGARE_SIMD void spread_row(std::int64_t n, float scale, const float* y, int step, bf16* x) {
+  spread_row_body(n, scale, y, step, x);
+}
+NAGARE_SIMD void spread_row(std::int64_t n, float scale, const bf16* y, int step, bf16* x) {
+  spread_row_body(n, scale, y, step, x);
+}
+
 std::int64_t parts(std::int64_t n, std::int64_t block) { return (n + block - 1) / block; }
 
 // inner = 1: every outer entry is a contiguous run.
@@ -144,16 +165,11 @@ void reduce_dot(const Reduce& p, const T* a, const T* b, float* y, Stream) {
 template <class In, class Out>
 void spread(const Reduce& p, const In* y, Out* x, Stream) {
   const auto [outer, count, inner] = p.axis;
-  if (inner == 1) {
-    parallel_for(outer, [=, count = count, scale = p.scale](std::int64_t o) {
-      const float value = scale * load(y + o);
-      for (std::int64_t k = 0; k < count; ++k) store(x + o * count + k, value);
-    });
-    return;
-  }
-  parallel_for(outer * count, [=, count = count, inner = inner, scale = p.scale](std::int64_t row) {
-    const In* from = y + row / count * inner;
-    for (std::int64_t i = 0; i < inner; ++i) store(x + row * inner + i, scale * load(from + i));
+  const bool columns = inner == 1;  // one value for a whole row
+  const std::int64_t width = columns ? count : inner;
+  const std::int64_t rows_a_value = columns ? 1 : count;
+  parallel_for(columns ? outer : outer * count, [=, inner = inner, scale = p.scale](std::int64_t row) {
+    spread_row(width, scale, y + row / rows_a_value * inner, columns ? 0 : 1, x + row * width);
   });
 }
 
