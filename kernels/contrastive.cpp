@@ -64,19 +64,19 @@ void add_positive(const Contrastive& p, const PartialRows& part, std::int64_t ro
 void take_positives(const Contrastive& p, const Identities& row_identity, const Identities& column_identity,
                     const LogitTile& tile, const Range& rows, const Range& columns, const PartialRows& part,
                     bool both) {
-  for (std::int64_t i = rows.begin; i < rows.end; ++i) {
-    float* s = tile.s + (i - rows.begin) * tile.stride - columns.begin;
-    const bool has_self = p.self && i >= columns.begin && i < columns.end;
-    if (!p.own) {
-      for_each_same(column_identity, row_identity.of(i), columns, [&](std::int64_t j) {
-        if (has_self && j == i) return;
-        add_positive(p, part, i, s[j]);
-        if (both) add_positive(p, part, j, s[j]);
-        if (p.positives != ContrastivePositives::averaged) s[j] = -INFINITY;
-      });
-    }
-    if (has_self) s[i] = -INFINITY;
+  const auto logit = [&](std::int64_t i, std::int64_t j) -> float& {
+    return tile.s[(i - rows.begin) * tile.stride + (j - columns.begin)];
+  };
+  if (!p.own) {
+    for_each_same(row_identity, rows, column_identity, columns, [&](std::int64_t i, std::int64_t j) {
+      if (p.self && i == j) return;
+      float& s = logit(i, j);
+      add_positive(p, part, i, s);
+      if (both) add_positive(p, part, j, s);
+      if (p.positives != ContrastivePositives::averaged) s = -INFINITY;
+    });
   }
+  for_each_self(p, rows, columns, [&](std::int64_t i) { logit(i, i) = -INFINITY; });
 }
 
 template <class T>

@@ -59,18 +59,18 @@ void mend_positives(const Gradient& g, Roles roles, const Identities& owner_iden
                     const Identities& streamed_identity, const LogitTile& tile, const Range& owners,
                     const Range& streamed, float* w) {
   const bool added = g.p.positives == ContrastivePositives::averaged;
-  for (std::int64_t i = owners.begin; i < owners.end; ++i) {
-    const std::int64_t row = (i - owners.begin) * tile.stride - streamed.begin;
-    if (!g.p.own) {
-      for_each_same(streamed_identity, owner_identity.of(i), streamed, [&](std::int64_t j) {
-        float change = 0.0F;
-        if (roles != Roles::streamed) change += g.of_positive(i, tile.s[row + j]);
-        if (roles != Roles::owners) change += g.of_positive(j, tile.s[row + j]);
-        w[row + j] = added ? w[row + j] + change : change;
-      });
-    }
-    if (g.p.self && i >= streamed.begin && i < streamed.end) w[row + i] = 0.0F;
+  const auto at = [&](std::int64_t i, std::int64_t j) {
+    return (i - owners.begin) * tile.stride + (j - streamed.begin);
+  };
+  if (!g.p.own) {
+    for_each_same(owner_identity, owners, streamed_identity, streamed, [&](std::int64_t i, std::int64_t j) {
+      float change = 0.0F;
+      if (roles != Roles::streamed) change += g.of_positive(i, tile.s[at(i, j)]);
+      if (roles != Roles::owners) change += g.of_positive(j, tile.s[at(i, j)]);
+      w[at(i, j)] = added ? w[at(i, j)] + change : change;
+    });
   }
+  for_each_self(g.p, owners, streamed, [&](std::int64_t i) { w[at(i, i)] = 0.0F; });
 }
 
 // out (+)= w y, or w^T y where `transposed`; y is the side that w's gradients are sums over.

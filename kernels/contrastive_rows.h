@@ -12,6 +12,10 @@ struct Identities {
   NAGARE_HOST_DEVICE std::int64_t of(std::int64_t i) const {
     return labels != nullptr ? labels[i] : period > 0 ? i % period : 0;
   }
+  // Of row i, from that of row i - 1.
+  std::int64_t next(std::int64_t i, std::int64_t before) const {
+    return labels != nullptr ? labels[i] : before + 1 < period ? before + 1 : 0;
+  }
 };
 
 // What a maximum subtracts: nothing where every logit so far was masked, as -inf - -inf is not a number.

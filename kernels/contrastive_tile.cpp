@@ -11,8 +11,17 @@ namespace {
 using simd::kLanes;
 using simd::Vector;
 
+// e^x, but 0 below e^-70: beside a largest term of 1 that is nothing, and a processor takes a hundred cycles for every
+// subnormal number, which masked logits and low temperatures would make in plenty.
+NAGARE_INLINE void exp_or_zero(const Vector& x, Vector& y) {
+  const Vector low = Vector{} - 70.0F;
+  const auto lost = x < low;
+  simd::exp(lost ? low : x, y);
+  y = lost ? Vector{} : y;
+}
+
 // With logits, or the logarithms of sums, this close together one exponential serves as a row's and as a column's: what
-// underflows is below e^-40 of what counts.
+// is lost is below e^-30 of what counts.
 constexpr float kClose = 40.0F;
 
 struct Bounds {
@@ -43,8 +52,8 @@ NAGARE_INLINE void merge_sums(const float* sum, float max, const RunningSums& to
   simd::load(to.max, old);
   const Vector other = Vector{} + max;
   const Vector largest = other > old ? other : old;
-  simd::exp(old - largest, before);
-  simd::exp(other - largest, added);
+  exp_or_zero(old - largest, before);
+  exp_or_zero(other - largest, added);
   simd::load(to.sum, total);
   Vector v;
   simd::load(sum, v);
@@ -62,7 +71,7 @@ NAGARE_SIMD void sum_both(const LogitTile& tile, float max, float* rows, float* 
       Vector column;
       simd::load(tile.s + r * tile.stride + c, v);
       simd::load(columns + c, column);
-      simd::exp(v - max, v);
+      exp_or_zero(v - max, v);
       sum += v;
       simd::store(columns + c, column + v);
     }
@@ -111,11 +120,11 @@ NAGARE_SIMD void add_rows(const LogitTile& tile, const RunningSums& to) {
     for (std::int64_t c = 0; c < tile.stride; c += kLanes) {
       Vector v;
       simd::load(s + c, v);
-      simd::exp(v - shift, v);
+      exp_or_zero(v - shift, v);
       sum += v;
     }
     Vector before = Vector{} + (to.max[r] - shift);
-    simd::exp(before, before);
+    exp_or_zero(before, before);
     to.sum[r] = to.sum[r] * before[0] + simd::sum(sum);
     to.max[r] = max;
   }
@@ -136,12 +145,12 @@ NAGARE_SIMD static void add_columns(const LogitTile& tile, const RunningSums& to
     Vector sum;
     simd::load(to.sum + c, sum);
     Vector before;
-    simd::exp(old - shift, before);
+    exp_or_zero(old - shift, before);
     sum *= before;
     for (std::int64_t r = 0; r < tile.rows; ++r) {
       Vector v;
       simd::load(tile.s + r * tile.stride + c, v);
-      simd::exp(v - shift, v);
+      exp_or_zero(v - shift, v);
       sum += v;
     }
     simd::store(to.sum + c, sum);
@@ -169,7 +178,7 @@ NAGARE_SIMD void weigh_rows(const LogitTile& tile, const RowSoftmaxes& owners, f
     for (std::int64_t c = r * tile.stride; c < (r + 1) * tile.stride; c += kLanes) {
       Vector v;
       simd::load(tile.s + c, v);
-      simd::exp((v - owners.max[r]) - owners.log_sum[r], v);
+      exp_or_zero((v - owners.max[r]) - owners.log_sum[r], v);
       simd::store(w + c, v * owners.coefficient[r]);
     }
   }
@@ -186,7 +195,7 @@ NAGARE_SIMD void weigh_columns(const LogitTile& tile, const RowSoftmaxes& stream
     for (std::int64_t r = 0; r < tile.rows; ++r) {
       Vector v;
       simd::load(tile.s + r * tile.stride + c, v);
-      simd::exp((v - max) - log_sum, v);
+      exp_or_zero((v - max) - log_sum, v);
       simd::store(w + r * tile.stride + c, v * coefficient);
     }
   }
@@ -213,7 +222,7 @@ NAGARE_SIMD void factors_of(const RowSoftmaxes& side, std::int64_t count, float 
     simd::load(side.max + i, max);
     simd::load(side.log_sum + i, log_sum);
     simd::load(side.coefficient + i, coefficient);
-    simd::exp((common - max) - log_sum, max);
+    exp_or_zero((common - max) - log_sum, max);
     simd::store(factor + i, max * coefficient);
   }
 }
@@ -226,7 +235,7 @@ NAGARE_SIMD void weigh_by_factors(const LogitTile& tile, float common, const flo
     for (std::int64_t r = 0; r < tile.rows; ++r) {
       Vector v;
       simd::load(tile.s + r * tile.stride + c, v);
-      simd::exp(v - common, v);
+      exp_or_zero(v - common, v);
       simd::store(w + r * tile.stride + c, v * (factor + row_factor[r]));
     }
   }
@@ -246,8 +255,8 @@ NAGARE_SIMD void weigh_separately(const LogitTile& tile, const RowSoftmaxes& own
       Vector as_row;
       Vector as_column;
       simd::load(tile.s + r * tile.stride + c, v);
-      simd::exp((v - owners.max[r]) - owners.log_sum[r], as_row);
-      simd::exp((v - max) - log_sum, as_column);
+      exp_or_zero((v - owners.max[r]) - owners.log_sum[r], as_row);
+      exp_or_zero((v - max) - log_sum, as_column);
       simd::store(w + r * tile.stride + c, as_row * owners.coefficient[r] + as_column * coefficient);
     }
   }

@@ -43,17 +43,31 @@ void for_each_pair_of_blocks(std::int64_t n, const Body& body) {
   }
 }
 
-// body(j) for the rows of `range` that have this identity.
+// body(i, j) for the pairs of an owner and a streamed row with the same identity, owner by owner.
 template <class Body>
-void for_each_same(const Identities& all, std::int64_t identity, const Range& range, const Body& body) {
-  if (all.labels != nullptr) {
-    for (std::int64_t j = range.begin; j < range.end; ++j) {
-      if (all.labels[j] == identity) body(j);
+void for_each_same(const Identities& owner, const Range& owners, const Identities& stream,
+                   const Range& streamed, const Body& body) {
+  const std::int64_t first = stream.period > 0 ? streamed.begin % stream.period : 0;
+  std::int64_t identity = owner.of(owners.begin);
+  for (std::int64_t i = owners.begin; i < owners.end; ++i) {
+    if (i > owners.begin) identity = owner.next(i, identity);
+    if (stream.labels != nullptr) {
+      for (std::int64_t j = streamed.begin; j < streamed.end; ++j) {
+        if (stream.labels[j] == identity) body(i, j);
+      }
+    } else if (identity < stream.period) {
+      const std::int64_t ahead = identity >= first ? identity - first : identity - first + stream.period;
+      for (std::int64_t j = streamed.begin + ahead; j < streamed.end; j += stream.period) body(i, j);
     }
-  } else if (identity < all.period) {
-    const std::int64_t ahead = (identity - range.begin % all.period + all.period) % all.period;
-    for (std::int64_t j = range.begin + ahead; j < range.end; j += all.period) body(j);
   }
+}
+
+// body(i) for the rows on both sides of a tile of a matrix with itself.
+template <class Body>
+void for_each_self(const Contrastive& p, const Range& owners, const Range& streamed, const Body& body) {
+  if (!p.self) return;
+  const std::int64_t end = std::min(owners.end, streamed.end);
+  for (std::int64_t i = std::max(owners.begin, streamed.begin); i < end; ++i) body(i);
 }
 
 inline void product(const TileProduct& p, const LogitTile& tile, const float* a, const float* b,
