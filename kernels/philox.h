@@ -30,16 +30,25 @@ struct PhiloxBlock {
   std::uint32_t word[4];
 };
 
+// What the two halves of the key grow by from round to round.
+inline constexpr std::uint32_t kPhiloxWeyl0 = 0x9E3779B9U;
+inline constexpr std::uint32_t kPhiloxWeyl1 = 0xBB67AE85U;
+
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE PhiloxBlock philox_round(const PhiloxBlock& c, std::uint32_t k0,
+                                                                std::uint32_t k1) {
+  const std::uint64_t p0 = static_cast<std::uint64_t>(0xD2511F53U) * c.word[0];
+  const std::uint64_t p1 = static_cast<std::uint64_t>(0xCD9E8D57U) * c.word[2];
+  return {{static_cast<std::uint32_t>(p1 >> 32) ^ c.word[1] ^ k0, static_cast<std::uint32_t>(p1),
+           static_cast<std::uint32_t>(p0 >> 32) ^ c.word[3] ^ k1, static_cast<std::uint32_t>(p0)}};
+}
+
 NAGARE_HOST_DEVICE inline PhiloxBlock philox4x32(PhiloxBlock counter, std::uint64_t key) {
   auto k0 = static_cast<std::uint32_t>(key);
   auto k1 = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = static_cast<std::uint64_t>(0xD2511F53U) * counter.word[0];
-    const std::uint64_t p1 = static_cast<std::uint64_t>(0xCD9E8D57U) * counter.word[2];
-    counter = {{static_cast<std::uint32_t>(p1 >> 32) ^ counter.word[1] ^ k0, static_cast<std::uint32_t>(p1),
-                static_cast<std::uint32_t>(p0 >> 32) ^ counter.word[3] ^ k1, static_cast<std::uint32_t>(p0)}};
-    k0 += 0x9E3779B9U;
-    k1 += 0xBB67AE85U;
+    counter = philox_round(counter, k0, k1);
+    k0 += kPhiloxWeyl0;
+    k1 += kPhiloxWeyl1;
   }
   return counter;
 }
@@ -59,7 +68,7 @@ NAGARE_HOST_DEVICE inline PhiloxBlock random_block(const RandomKey& key, std::ui
   return philox4x32(
       {{(static_cast<std::uint32_t>(key.purpose) << 24) + block, key.step, key.sample, key.view}}, key.seed);
 }
-NAGARE_HOST_DEVICE inline float unit_float(std::uint32_t word) {
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE float unit_float(std::uint32_t word) {
   return static_cast<float>(word >> 8) * 0x1p-24F;
 }
 

@@ -20,6 +20,12 @@ TEST(PhiloxTest, MatchesThePublishedVectors) {
   EXPECT_EQ(all.word[1], 0x41c83b0eU);
   EXPECT_EQ(all.word[2], 0xa20bc7c6U);
   EXPECT_EQ(all.word[3], 0x6d5451fdU);
+  const PhiloxBlock pi =
+      philox4x32({{0x243f6a88U, 0x85a308d3U, 0x13198a2eU, 0x03707344U}}, 0x299f31d0a4093822U);
+  EXPECT_EQ(pi.word[0], 0xd16cfe09U);
+  EXPECT_EQ(pi.word[1], 0x94fdccebU);
+  EXPECT_EQ(pi.word[2], 0x5001e420U);
+  EXPECT_EQ(pi.word[3], 0x24126ea1U);
 }
 
 TEST(PhiloxTest, EveryPartOfTheKeyChangesTheStream) {
