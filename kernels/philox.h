@@ -34,19 +34,23 @@ struct PhiloxBlock {
 inline constexpr std::uint32_t kPhiloxWeyl0 = 0x9E3779B9U;
 inline constexpr std::uint32_t kPhiloxWeyl1 = 0xBB67AE85U;
 
-NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE PhiloxBlock philox_round(const PhiloxBlock& c, std::uint32_t k0,
-                                                                std::uint32_t k1) {
-  const std::uint64_t p0 = static_cast<std::uint64_t>(0xD2511F53U) * c.word[0];
-  const std::uint64_t p1 = static_cast<std::uint64_t>(0xCD9E8D57U) * c.word[2];
-  return {{static_cast<std::uint32_t>(p1 >> 32) ^ c.word[1] ^ k0, static_cast<std::uint32_t>(p1),
-           static_cast<std::uint32_t>(p0 >> 32) ^ c.word[3] ^ k1, static_cast<std::uint32_t>(p0)}};
+// One round on the counter c0 .. c3: on single words, so that a loop over many counters becomes vector code.
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE void philox_round(std::uint32_t& c0, std::uint32_t& c1,
+                                                         std::uint32_t& c2, std::uint32_t& c3,
+                                                         std::uint32_t k0, std::uint32_t k1) {
+  const std::uint64_t p0 = static_cast<std::uint64_t>(0xD2511F53U) * c0;
+  const std::uint64_t p1 = static_cast<std::uint64_t>(0xCD9E8D57U) * c2;
+  c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
+  c1 = static_cast<std::uint32_t>(p1);
+  c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
+  c3 = static_cast<std::uint32_t>(p0);
 }
 
 NAGARE_HOST_DEVICE inline PhiloxBlock philox4x32(PhiloxBlock counter, std::uint64_t key) {
   auto k0 = static_cast<std::uint32_t>(key);
   auto k1 = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
-    counter = philox_round(counter, k0, k1);
+    philox_round(counter.word[0], counter.word[1], counter.word[2], counter.word[3], k0, k1);
     k0 += kPhiloxWeyl0;
     k1 += kPhiloxWeyl1;
   }

@@ -35,9 +35,9 @@ void NormalShape::check() const {
 namespace cpu {
 namespace {
 
-// Sixteen of Philox's blocks side by side, so that each of its operations is one vector instruction or two: word w of
-// block b is word[w][b], draw 4 b + w of the group.
-constexpr int kBlocks = 16;
+// Many of Philox's blocks side by side: each of its operations is a few vector instructions, and of several vectors, as
+// the ten rounds of one depend on each other. Word w of block b is word[w][b], draw 4 b + w of the group.
+constexpr int kBlocks = 64;
 constexpr int kGroup = 4 * kBlocks;
 
 struct Group {
@@ -56,9 +56,7 @@ NAGARE_INLINE void draw(const RandomKey& key, std::uint32_t first_block, Group& 
   auto k1 = static_cast<std::uint32_t>(key.seed >> 32);
   for (int round = 0; round < 10; ++round) {
     for (int b = 0; b < kBlocks; ++b) {
-      const PhiloxBlock next =
-          philox_round({{g.word[0][b], g.word[1][b], g.word[2][b], g.word[3][b]}}, k0, k1);
-      for (int w = 0; w < 4; ++w) g.word[w][b] = next.word[w];
+      philox_round(g.word[0][b], g.word[1][b], g.word[2][b], g.word[3][b], k0, k1);
     }
     k0 += kPhiloxWeyl0;
     k1 += kPhiloxWeyl1;

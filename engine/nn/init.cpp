@@ -4,6 +4,9 @@
 #include <numbers>
 #include <vector>
 
+#include "kernels/dispatch.h"
+#include "kernels/philox_fill.h"
+
 namespace nagare::nn {
 namespace {
 
@@ -14,14 +17,14 @@ Tensor parameter(const std::vector<float>& values, const Shape& shape, Device de
 }
 
 // The stream of the n-th parameter. One Philox stream holds 2^26 draws, more than the largest tensor needs.
-Philox stream_of(std::uint64_t seed, std::uint32_t n) {
-  return Philox({.seed = seed, .purpose = Purpose::init, .sample = n});
+RandomKey stream_of(std::uint64_t seed, std::uint32_t n) {
+  return {.seed = seed, .purpose = Purpose::init, .sample = n};
 }
 
 }  // namespace
 
 Tensor Initializer::normal(const Shape& shape, double standard_deviation) {
-  Philox random = stream_of(seed_, drawn_++);
+  Philox random(stream_of(seed_, drawn_++));
   std::vector<float> values(static_cast<std::size_t>(shape.numel()));
   for (std::size_t i = 0; i < values.size(); i += 2) {  // Box and Muller: two values from two draws
     const double radius =
@@ -34,10 +37,12 @@ Tensor Initializer::normal(const Shape& shape, double standard_deviation) {
 }
 
 Tensor Initializer::uniform(const Shape& shape, double bound) {
-  Philox random = stream_of(seed_, drawn_++);
-  std::vector<float> values(static_cast<std::size_t>(shape.numel()));
-  for (float& v : values) v = random.uniform(static_cast<float>(-bound), static_cast<float>(bound));
-  return parameter(values, shape, device_);
+  Tensor t = Tensor::empty(shape, {.device = device_});
+  const kernels::PhiloxFill p{.key = stream_of(seed_, drawn_++), .n = shape.numel()};
+  const kernels::UniformRange range{static_cast<float>(-bound), static_cast<float>(bound)};
+  NAGARE_DISPATCH(device_, philox_uniform(p, range, t.data<float>(), t.stream()));
+  t.set_requires_grad(true);
+  return t;
 }
 
 Tensor Initializer::constant(const Shape& shape, float value) const {

@@ -1,5 +1,6 @@
 #pragma once
-// Initial values of parameters: drawn on the CPU from Philox, then moved, so that every device starts from the same bits.
+// Initial values of parameters, drawn from Philox so that every device starts from the same bits: uniform ones where they
+// are needed, normal ones in double on the CPU, then moved.
 #include "engine/tensor/tensor.h"
 #include "kernels/philox.h"
 

@@ -96,7 +96,7 @@ TEST_P(PhiloxFillTest, Bf16IsTheRoundedF32) {
 TEST_P(PhiloxFillTest, SlicesAreThoseOfTheWhole) {
   const std::vector<float> u = uniform<float>(device, {.key = kKey, .n = n});
   const std::vector<float> z = normal<float>(device, {.key = kKey, .n = n});
-  for (const std::int64_t first : {1, 2, 3, 4, 63, 64, 66}) {
+  for (const std::int64_t first : {1, 2, 3, 4, 64, 255, 256, 258}) {
     if (first > n) break;
     const auto from = static_cast<std::ptrdiff_t>(first);
     const PhiloxFill p{.key = kKey, .n = n - first, .first = first};
@@ -106,9 +106,9 @@ TEST_P(PhiloxFillTest, SlicesAreThoseOfTheWhole) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes,
-                         PhiloxFillTest,  // blocks of 4, groups of 64, threads of 16384 and their neighbours
+                         PhiloxFillTest,  // blocks of 4, groups of 256, parts of 16384 and their neighbours
                          testing::Combine(testing::ValuesIn(test::devices()),
-                                          testing::Values(0, 1, 2, 3, 4, 5, 63, 64, 65, 257, 20011)));
+                                          testing::Values(0, 1, 2, 3, 4, 5, 65, 255, 256, 257, 20011)));
 
 struct PhiloxFillDistribution : testing::TestWithParam<Device> {};
 
