@@ -108,13 +108,6 @@ __global__ void cosine_rows(Cosine p, const T* a, const T* b, CosineOutputs<T> o
   });
 }
 
-__global__ void weighted_sum(std::int64_t n, const float* values, float weight, float* out) {
-  Sums<1> sum;
-  for (std::int64_t i = threadIdx.x; i < n; i += kBlock) sum.values[0] += values[i];
-  sum = team_sum<kBlock>(sum);
-  if (threadIdx.x == 0) *out = weight * sum.values[0];
-}
-
 // One block per image. Its n x dim elements come from memory once; the later readings find them in cache.
 template <class T, int kPack>
 __global__ void cosine_patches(PatchCosine p, const T* z, float* scratch, PatchCosineOutputs<T> out) {
@@ -188,7 +181,7 @@ void cosine(const Cosine& p, const T* a, const T* b, const CosineOutputs<T>& out
              b, out);
     });
   }
-  launch("cosine_sum", weighted_sum, 1, kBlock, 0, stream, p.rows, out.cosines, p.weight, out.loss);
+  launch("cosine_sum", weighted_sum<float>, 1, kBlock, 0, stream, p.rows, out.cosines, p.weight, out.loss);
 }
 
 template <class T>
@@ -201,8 +194,8 @@ void patch_cosine(const PatchCosine& p, const T* z, float* scratch, const PatchC
     launch("patch_cosine", packs ? cosine_patches<T, kPack> : cosine_patches<T, 1>, grid_for(p.batch, 1),
            kBlock, 0, stream, p, z, scratch, out);
   }
-  launch("patch_cosine_sum", weighted_sum, 1, kBlock, 0, stream, p.patches * p.batch, out.cosines, p.weight,
-         out.loss);
+  launch("patch_cosine_sum", weighted_sum<float>, 1, kBlock, 0, stream, p.patches * p.batch, out.cosines,
+         p.weight, out.loss);
 }
 
 #define NAGARE_INSTANTIATE(T)                                                               \

@@ -104,6 +104,15 @@ void with_row_team(std::int64_t rows, std::int64_t cols, bool aligned, const F& 
   }
 }
 
+// *out = weight * (sum of n values), by one block.
+template <class T>
+__global__ void weighted_sum(std::int64_t n, const T* values, float weight, float* out) {
+  Sums<1> sum;
+  for (std::int64_t i = threadIdx.x; i < n; i += kBlock) sum.values[0] += load(values + i);
+  sum = team_sum<kBlock>(sum);
+  if (threadIdx.x == 0) *out = weight * sum.values[0];
+}
+
 inline unsigned grid_of_teams(std::int64_t rows, int team) { return grid_for(rows, kBlock / team); }
 
 }  // namespace nagare::kernels::cuda

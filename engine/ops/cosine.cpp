@@ -8,17 +8,6 @@
 #include "kernels/dispatch.h"
 
 namespace nagare {
-namespace {
-
-Tensor gradient_of(const Tensor& x) { return tape::records({x}) ? empty_like(x) : Tensor(); }
-
-template <class T>
-T* data_or_null(const Tensor& x) {
-  return x.defined() ? x.data<T>() : nullptr;
-}
-
-}  // namespace
-
 Tensor mean_cosine(const Tensor& a, const Tensor& b, const MeanCosine& options) {
   check_activation("mean_cosine", a);
   check_same_kind("mean_cosine", a, b);
@@ -33,8 +22,8 @@ Tensor mean_cosine(const Tensor& a, const Tensor& b, const MeanCosine& options) 
   const TensorOptions f32{.dtype = DType::f32, .device = a.device()};
   const Tensor cosines = Tensor::empty({p.rows}, f32);
   const Tensor loss = Tensor::empty({}, f32);
-  const Tensor da = gradient_of(a);
-  const Tensor db = gradient_of(b);
+  const Tensor da = empty_gradient(a);
+  const Tensor db = empty_gradient(b);
   for_activation_type("mean_cosine", a.dtype(), [&]<class T>(T) {
     const kernels::CosineOutputs<T> out{.cosines = cosines.data<float>(),
                                         .loss = loss.data<float>(),
@@ -61,7 +50,7 @@ Tensor mean_patch_cosine(const Tensor& z, const MeanCosine& options) {
   const Tensor scratch = Tensor::empty({p.scratch_floats()}, f32);
   const Tensor cosines = Tensor::empty({pairs}, f32);
   const Tensor loss = Tensor::empty({}, f32);
-  const Tensor dz = gradient_of(z);
+  const Tensor dz = empty_gradient(z);
   for_activation_type("mean_patch_cosine", z.dtype(), [&]<class T>(T) {
     const kernels::PatchCosineOutputs<T> out{
         .cosines = cosines.data<float>(), .loss = loss.data<float>(), .dz = data_or_null<T>(dz)};

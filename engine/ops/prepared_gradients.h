@@ -12,4 +12,13 @@ namespace nagare {
 Tensor record_prepared(const char* op, const Tensor& loss, const std::vector<Tensor>& inputs,
                        std::vector<Tensor> gradients);
 
+// Where such a kernel writes the gradient of x: like x where the tape follows it, else undefined.
+inline Tensor empty_gradient(const Tensor& x) { return tape::records({x}) ? empty_like(x) : Tensor(); }
+
+// nullptr for an undefined tensor.
+template <class T>
+T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+
 }  // namespace nagare

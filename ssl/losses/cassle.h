@@ -1,0 +1,20 @@
+#pragma once
+// CaSSLe: a predictor on today's features foretells those of the network of the task before, view by view. The loss takes
+// the form of the method that it distils:
+//
+//   byol     L = 1/2 sum over views v of mean_i (2 - 2 cos(p_v_i, sg z_v_i))       (SimSiam too)
+//   barlow   L = 1/2 sum over views v of Barlow(p_v, sg z_v), lambda 0.005, scale 0.1
+//
+// p       predictor's output (B, D);  z  (B, D) of the frozen network, a constant; f32 or bf16, computed in f32
+// errors  std::invalid_argument with the shapes
+// source  Fini et al., CVPR 2022, eq. 4-5 and table 1
+#include "ssl/losses/barlow.h"
+#include "ssl/losses/predicted_view.h"
+
+namespace nagare::ssl {
+
+Tensor cassle_byol_loss(const PredictedView& first, const PredictedView& second);
+Tensor cassle_barlow_loss(const PredictedView& first, const PredictedView& second,
+                          const Barlow& options = {.lambda = 0.005F, .scale = 0.1F});
+
+}  // namespace nagare::ssl
