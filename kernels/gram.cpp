@@ -104,7 +104,8 @@ void gram_tile(const Gram& g, std::int64_t tile, const float* x, float* k) {
                 .stride_b = g.stride,
                 .stride_c = g.k_stride,
                 .transpose_a = g.transpose,
-                .transpose_b = !g.transpose},
+                .transpose_b = !g.transpose,
+                .scale = g.scale},
                x + row * step, x + col * step, k + row * g.k_stride + col);
   if (row == col) return;
   for (std::int64_t r = 0; r < rows; ++r) {

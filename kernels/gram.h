@@ -49,13 +49,14 @@ void centre_columns(const ColumnBlock& block, const T* x, std::int64_t out_strid
 // x[r, c] *= factor[c]
 void scale_columns(const ColumnBlock& block, const float* factor, float* x);
 
-// k (order, order) = x x^T, x (order, inner); or x^T x, x (inner, order).
+// k (order, order) = scale x x^T, x (order, inner); or scale x^T x, x (inner, order).
 struct Gram {
   std::int64_t order;
   std::int64_t inner;
   std::int64_t stride;     // of x
   std::int64_t k_stride;   // of k
   bool transpose = false;  // x^T x
+  float scale = 1.0F;
 };
 
 // Tile number `tile` (of lower_tiles(order)) of k, and its mirror image. Tiles are independent of one another.

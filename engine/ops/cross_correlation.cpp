@@ -12,9 +12,9 @@ namespace {
 
 struct Outputs {
   Tensor loss;
-  Tensor correlation;  // or undefined
-  Tensor dx;           // or undefined
-  Tensor dy;           // or undefined
+  Tensor correlation = {};  // or undefined
+  Tensor dx = {};           // or undefined
+  Tensor dy = {};           // or undefined
 };
 
 void run(const Tensor& x, const Tensor& y, const CrossCorrelationLoss& options, const Outputs& to) {
