@@ -9,6 +9,7 @@
 #include "kernels/nearest_cuda.h"
 #include "kernels/nearest_list.h"
 #include "kernels/parallel.h"
+#include "kernels/scratch.h"
 #include "kernels/tile_product.h"
 
 namespace nagare::kernels {
@@ -28,7 +29,6 @@ namespace {
 
 constexpr std::int64_t kBankTile = 512;  // with 256 queries: 512 KiB of keys, in the second-level cache
 constexpr std::int64_t kMostQueries = 256;
-constexpr std::int64_t kAlignment = 64;
 
 // Queries that one thread takes at a time. Depends on the sizes alone, never on the threads.
 std::int64_t query_tile(const Nearest& p) {
@@ -46,23 +46,6 @@ std::int64_t workers(const Nearest& p) {
   return std::min<std::int64_t>(threads(), (p.queries + tile - 1) / tile);
 }
 
-// Hands out the parts of the scratch memory; on a null base it measures them.
-class Parts {
- public:
-  explicit Parts(void* base) : base_(static_cast<char*>(base)) {}
-  template <class T>
-  T* take(std::int64_t count) {
-    char* at = base_ == nullptr ? nullptr : base_ + used_;
-    used_ += (count * static_cast<std::int64_t>(sizeof(T)) + kAlignment - 1) / kAlignment * kAlignment;
-    return reinterpret_cast<T*>(at);
-  }
-  std::int64_t used() const { return used_; }
-
- private:
-  char* base_;
-  std::int64_t used_ = 0;
-};
-
 // Of one thread.
 struct Workspace {
   float* products;
@@ -71,7 +54,7 @@ struct Workspace {
   std::uint64_t* order;
 };
 
-Workspace take_workspace(const Nearest& p, Parts& parts) {
+Workspace take_workspace(const Nearest& p, ScratchParts& parts) {
   const std::int64_t lists = query_tile(p) * list_capacity(p);
   return {.products = parts.take<float>(query_tile(p) * kBankTile),
           .keys = parts.take<std::int32_t>(lists),
@@ -89,7 +72,7 @@ struct Rounded {
   float* bank_lost;
 };
 
-Rounded take_rounded(const Nearest& p, Parts& parts) {
+Rounded take_rounded(const Nearest& p, ScratchParts& parts) {
   return {.query = parts.take<bf16>(p.queries * p.dim),
           .bank = parts.take<bf16>(p.bank * p.dim),
           .norm = parts.take<float>(p.queries),
@@ -281,7 +264,7 @@ void search_through_bf16(const Nearest& p, const Operands<float>& in, const Marg
 }
 
 std::int64_t workspace_bytes(const Nearest& p) {
-  Parts parts(nullptr);
+  ScratchParts parts(nullptr);
   take_workspace(p, parts);
   return parts.used();
 }
@@ -295,7 +278,7 @@ void nearest(const Nearest& p, const T* query, const T* bank, const float* penal
   constexpr bool kFloat = std::is_same_v<T, float>;
   check_rounding<T>(p);
   if (p.queries == 0) return;
-  Parts parts(scratch);
+  ScratchParts parts(scratch);
   char* spaces = parts.take<char>(workers(p) * workspace_bytes(p));
   const Rounded rounded = p.through_bf16 ? take_rounded(p, parts) : Rounded{};
   if constexpr (kFloat) {
@@ -308,7 +291,7 @@ void nearest(const Nearest& p, const T* query, const T* bank, const float* penal
   const Operands<T> in{query, bank, penalty};
   const std::int64_t tile = query_tile(p);
   parallel_for(workers(p), [&](std::int64_t worker) {
-    Parts own(spaces + worker * workspace_bytes(p));
+    ScratchParts own(spaces + worker * workspace_bytes(p));
     const Workspace space = take_workspace(p, own);
     Lists lists;
     for (std::int64_t begin = worker * tile; begin < p.queries; begin += workers(p) * tile) {
@@ -340,7 +323,7 @@ template void nearest<bf16>(const Nearest&, const bf16*, const bf16*, const floa
 std::int64_t Nearest::scratch_bytes(Device device) const {
   check();
   if (device == Device::cuda) return nearest_lists(*this, nullptr).bytes(queries);
-  cpu::Parts parts(nullptr);
+  cpu::ScratchParts parts(nullptr);
   parts.take<char>(cpu::workers(*this) * cpu::workspace_bytes(*this));
   if (through_bf16) cpu::take_rounded(*this, parts);
   return parts.used();

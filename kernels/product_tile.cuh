@@ -17,12 +17,13 @@ constexpr int kTile = 128;
 constexpr int kTileDepth = 16;
 constexpr int kTileThreads = 256;
 
-// Rows [first, first + kTile) of a matrix, those from `rows` on as zeros.
+// Rows [first, first + kTile) of a matrix, or of a list of its rows; those from `rows` on as zeros.
 template <class T>
 struct TileRows {
   const T* values;
   std::int64_t first;
   std::int64_t rows;
+  const int* list = nullptr;
 };
 
 __device__ inline int tile_row(int i) { return static_cast<int>(threadIdx.x) / 16 * 4 + i % 4 + i / 4 * 64; }
@@ -36,7 +37,8 @@ __device__ void load_tile(const TileRows<T>& m, std::int64_t dim, std::int64_t b
   const int row = static_cast<int>(threadIdx.x) % kTile;
   const int half = static_cast<int>(threadIdx.x) / kTile * 8;
   const std::int64_t at = m.first + row;
-  const T* in = m.values + at * dim + begin + half;
+  const std::int64_t source = m.list != nullptr && at < m.rows ? m.list[at] : at;
+  const T* in = m.values + source * dim + begin + half;
 #pragma unroll
   for (int d = 0; d < 8; ++d) {
     shared[half + d][row] = at < m.rows && begin + half + d < dim ? load(in + d) : 0.0F;

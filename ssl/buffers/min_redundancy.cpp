@@ -2,54 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 #include <string>
 
-#include "kernels/parallel.h"
-#include "kernels/simd.h"
+#include "kernels/redundancy.h"
 
 namespace nagare::ssl {
 namespace {
 
-constexpr std::int64_t kLanes = 16;
-
-// Sixteen partial sums, then their sum from first to last: the order of additions is the same for (a, b) and (b, a).
-NAGARE_SIMD float dot(const float* a, const float* b, std::int64_t n) {
-  float lanes[kLanes] = {};
-  const std::int64_t whole = n - n % kLanes;
-  for (std::int64_t i = 0; i < whole; i += kLanes) {
-    for (std::int64_t k = 0; k < kLanes; ++k) lanes[k] += a[i + k] * b[i + k];
-  }
-  float sum = 0.0F;
-  for (const float lane : lanes) sum += lane;
-  for (std::int64_t i = whole; i < n; ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-// A row's most similar other row; the lower index among equals.
-struct Partner {
-  float similarity = std::numeric_limits<float>::lowest();
-  std::int64_t index = -1;
-};
-
-struct Rows {
-  const float* values;
-  std::int64_t dim;
-  Partner partner(std::int64_t row, const std::vector<char>& alive) const {
-    Partner best;
-    for (std::int64_t other = 0; other < static_cast<std::int64_t>(alive.size()); ++other) {
-      if (other == row || alive[static_cast<std::size_t>(other)] == 0) continue;
-      const float similarity = dot(values + row * dim, values + other * dim, dim);
-      if (similarity > best.similarity) best = {similarity, other};
-    }
-    return best;
-  }
-};
-
 Tensor integers(std::int64_t count, std::int64_t value) {
   return Tensor::from(std::vector<std::int64_t>(static_cast<std::size_t>(count), value), {count});
 }
+
+Tensor bytes(std::int64_t count) { return Tensor::empty({count}, {.dtype = DType::u8}); }
 
 }  // namespace
 
@@ -68,6 +33,20 @@ MinRedundancyBuffer::MinRedundancyBuffer(const MinRedundancyShape& shape) {
   lifespan_ = integers(shape.slots, 0);
   uses_ = integers(shape.slots, 0);
   next_arrival_ = Tensor::zeros({}, {.dtype = DType::i64});
+  known_.resize(static_cast<std::size_t>(shape.slots));
+  const kernels::Redundancy p{.slots = shape.slots, .dim = shape.embedding_dim};
+  lists_.similarity = Tensor::empty({shape.slots * kernels::kPartners});
+  lists_.partner = bytes(lists_.similarity.numel() * static_cast<std::int64_t>(sizeof(std::int32_t)));
+  lists_.floor = Tensor::empty({shape.slots});
+  lists_.norm = Tensor::empty({shape.slots});
+  kernels::cpu::redundancy_clear(p, lists(), nullptr);
+}
+
+kernels::RedundancyLists MinRedundancyBuffer::lists() const {
+  return {.similarity = lists_.similarity.data<float>(),
+          .partner = static_cast<std::int32_t*>(lists_.partner.raw()),
+          .floor = lists_.floor.data<float>(),
+          .norm = lists_.norm.data<float>()};
 }
 
 std::vector<std::int64_t> MinRedundancyBuffer::by_age() const {
@@ -140,14 +119,12 @@ void MinRedundancyBuffer::update_features(std::span<const std::int64_t> slots, c
 void MinRedundancyBuffer::evict(std::int64_t capacity) {
   const std::int64_t count = size() - capacity;
   if (count <= 0) return;
-  std::vector<std::int64_t> candidates;
-  for (const std::int64_t slot : by_age()) {
-    if (uses(slot) > 0) candidates.push_back(slot);
-  }
-  if (static_cast<std::int64_t>(candidates.size()) < 2 * count) {
+  const std::vector<std::int64_t> slots = by_age();
+  const auto candidates = std::ranges::count_if(slots, [&](std::int64_t slot) { return uses(slot) > 0; });
+  if (candidates < 2 * count) {
     drop_oldest(count);
   } else {
-    drop_redundant(candidates, count);
+    drop_redundant(count);
   }
 }
 
@@ -163,34 +140,36 @@ void MinRedundancyBuffer::drop_oldest(std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) drop(slots[static_cast<std::size_t>(i)]);
 }
 
-// candidates: oldest first, so a lower row is older, and the first row that attains the largest similarity is
-// the older member of its pair.
-void MinRedundancyBuffer::drop_redundant(const std::vector<std::int64_t>& candidates, std::int64_t count) {
-  const auto rows = static_cast<std::int64_t>(candidates.size());
-  const std::int64_t dim = features_.shape()[1];
-  std::vector<float> packed(static_cast<std::size_t>(rows * dim));
-  for (std::int64_t r = 0; r < rows; ++r) {
-    std::ranges::copy(feature(candidates[static_cast<std::size_t>(r)]), packed.begin() + r * dim);
+// Slots whose feature the lists do not know; sets `age` to the candidates' arrivals, -1 elsewhere.
+std::vector<std::int64_t> MinRedundancyBuffer::changed_since_last(std::vector<std::int64_t>& age) {
+  const auto* arrival = arrival_.data<std::int64_t>();
+  std::vector<std::int64_t> changed;
+  age.assign(known_.size(), -1);
+  for (std::int64_t slot = 0; slot < arrival_.numel(); ++slot) {
+    const auto at = static_cast<std::size_t>(slot);
+    const bool candidate = arrival[slot] >= 0 && uses(slot) > 0;
+    const Version now = candidate ? Version{.arrival = arrival[slot], .uses = uses(slot)} : Version{};
+    age[at] = now.arrival;
+    if (now == known_[at]) continue;
+    known_[at] = now;
+    changed.push_back(slot);
   }
-  const Rows matrix{packed.data(), dim};
-  std::vector<char> alive(static_cast<std::size_t>(rows), 1);
-  std::vector<Partner> partners(static_cast<std::size_t>(rows));
-  const auto refresh = [&](std::int64_t r) {
-    partners[static_cast<std::size_t>(r)] = matrix.partner(r, alive);
-  };
-  parallel_for(rows, refresh);
-  for (std::int64_t step = 0; step < count; ++step) {
-    const auto most = std::ranges::max_element(partners, {}, &Partner::similarity);  // the first of equals
-    const std::int64_t gone = most - partners.begin();
-    drop(candidates[static_cast<std::size_t>(gone)]);
-    alive[static_cast<std::size_t>(gone)] = 0;
-    *most = {.similarity = -std::numeric_limits<float>::infinity(), .index = -1};  // below every row left
-    std::vector<std::int64_t> bereft;
-    for (std::int64_t r = 0; r < rows; ++r) {
-      if (partners[static_cast<std::size_t>(r)].index == gone) bereft.push_back(r);
-    }
-    parallel_for(static_cast<std::int64_t>(bereft.size()),
-                 [&](std::int64_t i) { refresh(bereft[static_cast<std::size_t>(i)]); });
+  return changed;
+}
+
+void MinRedundancyBuffer::drop_redundant(std::int64_t count) {
+  const kernels::Redundancy p{.slots = arrival_.numel(), .dim = features_.shape()[1]};
+  const Tensor scratch = bytes(p.scratch_bytes(Device::cpu));
+  std::vector<std::int64_t> age;
+  const std::vector<std::int64_t> changed = changed_since_last(age);
+  kernels::cpu::redundancy_update(p, features_.data<float>(), age.data(), changed.data(),
+                                  static_cast<std::int64_t>(changed.size()), lists(), scratch.raw(), nullptr);
+  std::vector<std::int64_t> victims(static_cast<std::size_t>(count));
+  kernels::cpu::redundancy_evict(p, features_.data<float>(), age.data(), count, lists(), victims.data(),
+                                 scratch.raw(), nullptr);
+  for (const std::int64_t slot : victims) {
+    drop(slot);
+    known_[static_cast<std::size_t>(slot)] = {};
   }
 }
 

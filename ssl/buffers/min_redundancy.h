@@ -9,17 +9,19 @@
 //           left (largest cosine) and drop its older member; among equally similar pairs the one whose
 //           older member is oldest.
 //
-// ties      exact: similarities are sums in a fixed order, so s(i, j) and s(j, i) have the same bits
+// ties      exact: s(i, j) and s(j, i) have the same bits (kernels/redundancy.h)
 // age       arrival numbers, not places: places are reused
-// cost      evict: c^2 D multiply-adds for c candidates, then c D for each row whose best partner went;
-//           no c x c matrix
-// state     everything listed; images on the training device, the rest on the CPU
+// cost      evict: c D multiply-adds for each of the c candidates that arrived, left or was updated since the last
+//           eviction; who is most similar to whom is kept in between. No c x c matrix
+// state     images on the training device, the rest on the CPU. What is kept of similarities is not listed: after a
+//           resume it is made anew from the features, and the same entries go. Load state into a new buffer
 // source    Purushwalkam et al., ECCV 2022, section 4.2 (minimum redundancy replay)
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "engine/nn/state.h"
+#include "kernels/redundancy.h"
 #include "ssl/buffers/replay.h"
 
 namespace nagare::ssl {
@@ -52,9 +54,11 @@ class MinRedundancyBuffer {
   void list_state(nn::StateList& list) const;
 
  private:
+  std::vector<std::int64_t> changed_since_last(std::vector<std::int64_t>& age);
+  kernels::RedundancyLists lists() const;
   void drop(std::int64_t slot);
   void drop_oldest(std::int64_t count);
-  void drop_redundant(const std::vector<std::int64_t>& candidates, std::int64_t count);
+  void drop_redundant(std::int64_t count);
 
   StoredImages stored_;
   Tensor features_;      // (slots, D) f32
@@ -62,6 +66,17 @@ class MinRedundancyBuffer {
   Tensor lifespan_;      // (slots) i64: batches that arrived since, its own included
   Tensor uses_;          // (slots) i64
   Tensor next_arrival_;  // i64 scalar
+
+  // Of the feature that lists_ know of a slot: which entry's, and after how many updates.
+  struct Version {
+    std::int64_t arrival = -1;  // -1: not a candidate
+    std::int64_t uses = 0;
+    bool operator==(const Version&) const = default;
+  };
+  std::vector<Version> known_;  // (slots)
+  struct {
+    Tensor similarity, partner, floor, norm;
+  } lists_;
 };
 
 }  // namespace nagare::ssl

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "engine/ops/normalize.h"
 #include "ssl/buffers/min_redundancy.h"
 #include "ssl/buffers/reservoir.h"
 #include "tests/support/matrix.h"
@@ -210,6 +211,63 @@ TEST(MinRedundancyTest, AgreesWithTheRuleOnRandomFeaturesWithDuplicates) {
     buffer.update_features(buffer.by_age(), Tensor::from(rows, {33, 21}), 0.5F);
     buffer.evict(18);
     EXPECT_EQ(ids_of(buffer), survivors(features, 18)) << "seed " << seed;
+  }
+}
+
+// Batches of five arrive, the newest and some older entries are updated, twice; then the buffer is cut to 20.
+void step_of_stream(MinRedundancyBuffer& buffer, std::int64_t step) {
+  buffer.insert(batch_of(range(5 * step, 5 * step + 5)));
+  for (std::uint32_t update = 0; update < 2; ++update) {
+    std::vector<std::int64_t> slots;
+    for (const std::int64_t slot : buffer.by_age()) {
+      if (buffer.uses(slot) == 0 || (slot + step) % 4 == 0) slots.push_back(slot);
+    }
+    const auto count = static_cast<std::int64_t>(slots.size());
+    const test::Matrix m = test::normal(count, 9, static_cast<std::uint32_t>(2 * step) + update);
+    const std::vector<float> rows(m.values().begin(), m.values().end());
+    buffer.update_features(slots, l2_normalize(Tensor::from(rows, {count, 9})), 0.5F);
+  }
+  buffer.evict(20);
+}
+
+MinRedundancyBuffer stream_buffer() {
+  return MinRedundancyBuffer({.slots = 25, .embedding_dim = 9, .image_shape = {1, 1, 3}});
+}
+
+TEST(MinRedundancyTest, WhatIsKeptBetweenBatchesChangesNothing) {
+  MinRedundancyBuffer buffer = stream_buffer();
+  for (std::int64_t step = 0; step < 30; ++step) {
+    MinRedundancyBuffer resumed = stream_buffer();  // knows features alone
+    nn::StateList from;
+    nn::StateList to;
+    buffer.list_state(from);
+    resumed.list_state(to);
+    for (const nn::StateEntry& entry : from.entries()) to.find(entry.name)->tensor.copy_from(entry.tensor);
+    step_of_stream(resumed, step);
+    step_of_stream(buffer, step);
+    ASSERT_EQ(ids_of(buffer), ids_of(resumed)) << "step " << step;
+  }
+}
+
+TEST(MinRedundancyTest, FollowsTheRuleFromBatchToBatch) {
+  MinRedundancyBuffer buffer = stream_buffer();
+  for (std::int64_t step = 0; step < 4; ++step) step_of_stream(buffer, step);
+  for (std::int64_t step = 4; step < 30; ++step) {
+    const std::vector<std::int64_t> before = buffer.by_age();
+    test::Matrix features(20, 9);
+    std::vector<std::int64_t> ids = ids_of(buffer);
+    for (std::int64_t i = 0; i < 20; ++i) {
+      const std::span<const float> feature = buffer.feature(before[static_cast<std::size_t>(i)]);
+      std::ranges::copy(feature, features.row(i).begin());
+    }
+    const std::vector<std::int64_t> arriving = range(5 * step, 5 * step + 3);
+    buffer.insert(batch_of(arriving));  // without features: not among the candidates
+    buffer.evict(20);
+    std::vector<std::int64_t> want;
+    for (const std::int64_t row : survivors(features, 17)) want.push_back(ids[static_cast<std::size_t>(row)]);
+    want.insert(want.end(), arriving.begin(), arriving.end());
+    ASSERT_EQ(ids_of(buffer), want) << "step " << step;
+    step_of_stream(buffer, 100 + step);
   }
 }
 
