@@ -8,8 +8,10 @@
 #include "ssl/methods/byol.h"
 #include "ssl/methods/emp_ssl.h"
 #include "ssl/methods/emp_ssl_contrastive.h"
+#include "ssl/methods/moco.h"
 #include "ssl/methods/simclr.h"
 #include "ssl/methods/simsiam.h"
+#include "ssl/methods/supcon.h"
 #include "ssl/methods/supervised.h"
 
 namespace nagare::ssl {
@@ -27,10 +29,14 @@ constexpr MethodRow kMethods[] = {
      "Tong et al., arXiv 2304.03977", make_emp_ssl, options_of<EmpSslOptions>},
     {"emp-ssl-contrastive", "many patches find their image's mean among all images'",
      "Imai et al., ACCV 2024", make_emp_ssl_contrastive, options_of<EmpSslContrastiveOptions>},
+    {"moco", "finds a momentum encoder's key of the other view among a queue of earlier keys",
+     "He et al., CVPR 2020; Chen et al., arXiv 2003.04297", make_moco, options_of<MocoOptions>},
     {"simclr", "tells each image's views from all others", "Chen et al., ICML 2020", make_simclr,
      options_of<SimClrOptions>},
     {"simsiam", "predicts one view's projection from the other's", "Chen and He, CVPR 2021", make_simsiam,
      options_of<SimSiamOptions>},
+    {"supcon", "pulls images of one class together: with labels, not self-supervised",
+     "Khosla et al., NeurIPS 2020", make_supcon, options_of<SupConOptions>},
     {"supervised", "learns the labels: a baseline, not self-supervised", "He et al., CVPR 2016",
      make_supervised, options_of<SupervisedOptions>},
 };

@@ -28,6 +28,8 @@ OptionValues small(const std::string& name) {
   if (name == "byol") return {{"hidden", "16"}, {"dim", "12"}, {"predictor-hidden", "6"}};
   if (name == "simsiam") return {{"hidden", "16"}, {"dim", "12"}, {"predictor-hidden", "6"}};
   if (name == "simclr") return {{"hidden", "16"}, {"dim", "12"}};
+  if (name == "moco") return {{"hidden", "16"}, {"dim", "12"}, {"queue", "500"}};
+  if (name == "supcon") return {{"hidden", "16"}, {"dim", "12"}};
   if (name == "supervised") return {};
   return {{"hidden", "16"}, {"dim", "12"}, {"patches", "3"}};
 }
@@ -59,7 +61,7 @@ StepOutput output_of(Method& method, const Views& views) {
   auto* supervised = dynamic_cast<SupervisedMethod*>(&method);
   if (supervised == nullptr) return method.loss(views);
   return supervised->supervised_loss(
-      views, {Tensor::from(std::vector<std::int64_t>{0, 1, 2, 4}, {kBatch}, views.images.device())});
+      views, {Tensor::from(std::vector<std::int64_t>{0, 1, 0, 4}, {kBatch}, views.images.device())});
 }
 
 std::vector<nn::StateEntry> state_of(const Method& method) {
