@@ -319,6 +319,12 @@ Moments merged(const BatchNorm& p, const float* workspace, std::int64_t channel)
   return m;
 }
 
+// Channels that one task merges: all of them where that takes less time than to wake a thread.
+std::int64_t channels_per_task(const BatchNorm& p) {
+  constexpr std::int64_t kSmall = 1 << 14;
+  return p.channels * blocks_of(p) <= kSmall ? p.channels : kTile;
+}
+
 float* block_sums(const BatchNorm& p, const Tile& tile, float* workspace) {
   return workspace + tile.row / kRowsPerBlock * 2 * p.channels;
 }
@@ -333,7 +339,7 @@ void batch_norm_statistics(const BatchNorm& p, const T* x, float* workspace, con
     for_each_tile(p, [&](const Tile& tile) { moments(p, tile, x, block_sums(p, tile, workspace)); });
   }
   const double unbiased = static_cast<double>(p.rows) / static_cast<double>(p.rows - 1);
-  for_each_block(p.channels, kTile, [&](std::int64_t begin, std::int64_t end) {
+  for_each_block(p.channels, channels_per_task(p), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) {
       const Moments m =
           p.training ? merged(p, workspace, c) : Moments{out.running_mean[c], out.running_var[c]};
@@ -363,7 +369,7 @@ void batch_norm_backward(const BatchNorm& p, const BatchNormInputs<T>& in, const
   for_each_tile(p, [&](const Tile& tile) {
     gradient_sums(p, tile, in, columns, out.dresidual, block_sums(p, tile, workspace));
   });
-  for_each_block(p.channels, kTile, [&](std::int64_t begin, std::int64_t end) {
+  for_each_block(p.channels, channels_per_task(p), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) {
       double sum = 0.0;
       double products = 0.0;
