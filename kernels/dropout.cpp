@@ -4,6 +4,7 @@
 #include <string>
 
 #include "kernels/parallel.h"
+#include "kernels/philox_group.h"
 
 namespace nagare::kernels {
 
@@ -15,19 +16,41 @@ void Dropout::check() const {
   }
 }
 
+namespace {
+
+// x[0, n) and y[0, n) are the elements from `begin` on, a multiple of the group's size.
+template <class T>
+NAGARE_INLINE void drop_chunk_body(const Dropout& p, std::int64_t begin, std::int64_t n, const T* x, T* y) {
+  const float scale = 1.0F / (1.0F - p.drop_probability);
+  for (std::int64_t start = 0; start < n; start += PhiloxGroup::kDraws) {
+    PhiloxGroup group;
+    draw_group(p.key, static_cast<std::uint32_t>((begin + start) / 4), group);
+    float uniform[PhiloxGroup::kDraws];
+    for (int b = 0; b < PhiloxGroup::kBlocks; ++b) {
+      for (int w = 0; w < 4; ++w) uniform[4 * b + w] = unit_float(group.word[w][b]);
+    }
+    const std::int64_t count = n - start < PhiloxGroup::kDraws ? n - start : PhiloxGroup::kDraws;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float kept = load(x + start + i) * scale;
+      store(y + start + i, uniform[i] >= p.drop_probability ? kept : 0.0F);
+    }
+  }
+}
+NAGARE_SIMD void drop_chunk(const Dropout& p, std::int64_t begin, std::int64_t n, const float* x, float* y) {
+  drop_chunk_body(p, begin, n, x, y);
+}
+NAGARE_SIMD void drop_chunk(const Dropout& p, std::int64_t begin, std::int64_t n, const bf16* x, bf16* y) {
+  drop_chunk_body(p, begin, n, x, y);
+}
+
+}  // namespace
+
 template <class T>
 void cpu::dropout(const Dropout& p, const T* x, T* y, Stream) {
   p.check();
-  const float scale = 1.0F / (1.0F - p.drop_probability);
-  constexpr std::int64_t kChunk = 1 << 12;
+  constexpr std::int64_t kChunk = 16 * PhiloxGroup::kDraws;
   for_each_block(p.n, kChunk, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; i += 4) {
-      const PhiloxBlock random = random_block(p.key, static_cast<std::uint32_t>(i / 4));
-      for (std::int64_t k = i; k < end && k < i + 4; ++k) {
-        const bool keep = unit_float(random.word[k - i]) >= p.drop_probability;
-        store(y + k, keep ? load(x + k) * scale : 0.0F);
-      }
-    }
+    drop_chunk(p, begin, end - begin, x + begin, y + begin);
   });
 }
 

@@ -7,6 +7,7 @@
 
 #include "kernels/box_muller.h"
 #include "kernels/parallel.h"
+#include "kernels/philox_group.h"
 #include "kernels/simd.h"
 
 namespace nagare::kernels {
@@ -35,33 +36,9 @@ void NormalShape::check() const {
 namespace cpu {
 namespace {
 
-// Many of Philox's blocks side by side: each of its operations is a few vector instructions, and of several vectors, as
-// the ten rounds of one depend on each other. Word w of block b is word[w][b], draw 4 b + w of the group.
-constexpr int kBlocks = 64;
-constexpr int kGroup = 4 * kBlocks;
-
-struct Group {
-  std::uint32_t word[4][kBlocks];
-};
-
-NAGARE_INLINE void draw(const RandomKey& key, std::uint32_t first_block, Group& g) {
-  const std::uint32_t first = (static_cast<std::uint32_t>(key.purpose) << 24) + first_block;
-  for (int b = 0; b < kBlocks; ++b) {
-    g.word[0][b] = first + static_cast<std::uint32_t>(b);
-    g.word[1][b] = key.step;
-    g.word[2][b] = key.sample;
-    g.word[3][b] = key.view;
-  }
-  auto k0 = static_cast<std::uint32_t>(key.seed);
-  auto k1 = static_cast<std::uint32_t>(key.seed >> 32);
-  for (int round = 0; round < 10; ++round) {
-    for (int b = 0; b < kBlocks; ++b) {
-      philox_round(g.word[0][b], g.word[1][b], g.word[2][b], g.word[3][b], k0, k1);
-    }
-    k0 += kPhiloxWeyl0;
-    k1 += kPhiloxWeyl1;
-  }
-}
+using Group = PhiloxGroup;
+constexpr int kBlocks = Group::kBlocks;
+constexpr int kGroup = Group::kDraws;
 
 // What becomes of a group's words.
 struct ToUniform {
@@ -100,7 +77,7 @@ NAGARE_INLINE void fill_range(const RandomKey& key, const Step& step, std::int64
                               T* out) {
   for (std::int64_t start = begin / kGroup * kGroup; start < end; start += kGroup) {
     Group group;
-    draw(key, static_cast<std::uint32_t>(start / 4), group);
+    draw_group(key, static_cast<std::uint32_t>(start / 4), group);
     float value[kGroup];
     step(group, value);
     if (start >= begin && start + kGroup <= end) {
