@@ -13,6 +13,8 @@ using simd::kLanes;
 using simd::Vector;
 static_assert(kLanes == kCholeskyPanel);
 
+constexpr std::int64_t kRowChunk =
+    1024;                     // elements of a row at a time: five rows stay in the first-level cache
 constexpr int kGramRows = 5;  // 5 x 5 accumulators and 6 operands fill the 32 vector registers of AVX-512
 
 // acc[i, j] += a_i * b_j over one vector of each row.
@@ -184,21 +186,24 @@ NAGARE_SIMD void update(const Update& p, std::int64_t cols) {
 
 }  // namespace
 
-void gram_of_rows(std::int64_t rows, std::int64_t inner, const float* z, std::int64_t stride_z, float* c,
-                  std::int64_t stride_c) {
-  for (std::int64_t i = 0; i < rows; i += kGramRows) {
-    for (std::int64_t j = i; j < rows; j += kGramRows) {
-      const float* a[kGramRows];
-      const float* b[kGramRows];
-      for (int r = 0; r < kGramRows; ++r) {  // a ragged end computes its last row again
-        a[r] = z + std::min(i + r, rows - 1) * stride_z;
-        b[r] = z + std::min(j + r, rows - 1) * stride_z;
-      }
-      float sums[kGramRows * kGramRows];
-      gram_tile(inner, a, b, sums);
-      for (std::int64_t r = i; r < std::min(i + kGramRows, rows); ++r) {
-        for (std::int64_t s = j; s < std::min(j + kGramRows, rows); ++s) {
-          c[r * stride_c + s] = sums[(r - i) * kGramRows + s - j];
+void row_products(const RowProducts& p, const float* a, const float* b, float* c) {
+  for (std::int64_t k = 0; k < p.inner; k += kRowChunk) {
+    const std::int64_t chunk = std::min(kRowChunk, p.inner - k);
+    for (std::int64_t i = 0; i < p.rows; i += kGramRows) {
+      for (std::int64_t j = a == b ? i : 0; j < p.cols; j += kGramRows) {
+        const float* left[kGramRows];
+        const float* right[kGramRows];
+        for (int r = 0; r < kGramRows; ++r) {  // a ragged end computes its last row again
+          left[r] = a + std::min(i + r, p.rows - 1) * p.stride + k;
+          right[r] = b + std::min(j + r, p.cols - 1) * p.stride + k;
+        }
+        float sums[kGramRows * kGramRows];
+        gram_tile(chunk, left, right, sums);
+        for (std::int64_t r = i; r < std::min(i + kGramRows, p.rows); ++r) {
+          for (std::int64_t s = j; s < std::min(j + kGramRows, p.cols); ++s) {
+            float& sum = c[r * p.stride_c + s];
+            sum = (k == 0 ? 0.0F : sum) + sums[(r - i) * kGramRows + s - j];
+          }
         }
       }
     }

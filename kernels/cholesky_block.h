@@ -2,13 +2,12 @@
 // The steps of the coding rate's CPU twin for which no library has a fast routine at these sizes: the half of a
 // symmetric product, and Gaussian elimination of a block that stays in cache.
 //
-//   gram_of_rows      c[i,j] = sum_k z[i,k] z[j,k]   for i, j < rows; entries below the diagonal are touched, not defined
+//   row_products      c[i,j] = sum_k a[i,k] b[j,k]; where a is b only its upper triangle, what is below is undefined
 //   eliminate         m = U^T U: U into the upper triangle of m, the strict lower triangle of T = U^-T below it
 //                     (the diagonal of T is 1 / U[k,k]). Row operations on [m | I] do both at once
 //   minus_square      w = -T^T T = -m^-1, all of it, from a T with its diagonal and with zeros above
 //
-// z            f32 (rows, inner), `stride_z` elements from a row to the next
-// c            f32 (rows, rows), `stride_c` elements from a row to the next, rows <= kCholeskyBlock
+// a, b, c      f32 (rows, inner), (cols, inner) and (rows, cols); `stride` and `stride_c` elements from a row to the next
 // m            f32 (size, size), `stride` elements from a row to the next; only the upper triangle is read.
 //              size is a multiple of kCholeskyPanel, at most kCholeskyBlock
 // t, w         f32 (size, size), `stride` elements from a row to the next
@@ -23,8 +22,15 @@ namespace nagare::kernels::cpu {
 inline constexpr std::int64_t kCholeskyPanel = 16;
 inline constexpr std::int64_t kCholeskyBlock = 128;
 
-void gram_of_rows(std::int64_t rows, std::int64_t inner, const float* z, std::int64_t stride_z, float* c,
-                  std::int64_t stride_c);
+struct RowProducts {
+  std::int64_t rows;
+  std::int64_t cols;
+  std::int64_t inner;
+  std::int64_t stride;  // of a and b
+  std::int64_t stride_c;
+};
+
+void row_products(const RowProducts& p, const float* a, const float* b, float* c);
 
 std::int64_t eliminate(std::int64_t size, float* m, std::int64_t stride);
 

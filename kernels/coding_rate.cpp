@@ -59,26 +59,31 @@ void for_each_tile(std::int64_t n, const Body& body) {
 
 std::int64_t blocks_of(std::int64_t n) { return (n + kBlock - 1) / kBlock; }
 
-// The upper triangle of z z^T or z^T z, tile by tile, into the rows of g.
+// The upper triangle of z z^T or z^T z, tile by tile, into the rows of g. Products of rows with rows are the form that
+// oneDNN's sgemm packs most for; row_products packs nothing, so its tiles may be small.
 void gram(const CodingRate& p, const float* z, float* g, std::int64_t stride) {
-  const std::int64_t blocks = blocks_of(p.order());
-  for_each_tile(blocks * blocks, [&](std::int64_t tile) {
-    const std::int64_t row = tile / blocks * kBlock;
-    const std::int64_t col = tile % blocks * kBlock;
-    if (col < row) return;
-    const std::int64_t rows = std::min(kBlock, p.order() - row);
+  const std::int64_t edge = p.by_sample() ? 40 : kBlock;
+  const std::int64_t blocks = (p.order() + edge - 1) / edge;
+  for_each_tile(blocks * (blocks + 1) / 2, [&](std::int64_t tile) {
+    std::int64_t row = 0;
+    for (; tile >= blocks - row; ++row) tile -= blocks - row;  // tiles of this row, from the diagonal on
+    const std::int64_t col = (row + tile) * edge;
+    row *= edge;
+    const std::int64_t rows = std::min(edge, p.order() - row);
     float* out = g + row * stride + col;
-    if (row == col && p.by_sample()) return gram_of_rows(rows, p.dim, z + row * p.dim, p.dim, out, stride);
-    const std::int64_t step = p.by_sample() ? p.dim : 1;
+    const std::int64_t cols = std::min(edge, p.order() - col);
+    if (p.by_sample()) {
+      return row_products({.rows = rows, .cols = cols, .inner = p.dim, .stride = p.dim, .stride_c = stride},
+                          z + row * p.dim, z + col * p.dim, out);
+    }
     tile_product({.rows = rows,
-                  .cols = std::min(kBlock, p.order() - col),
-                  .inner = p.inner(),
+                  .cols = cols,
+                  .inner = p.samples,
                   .stride_a = p.dim,
                   .stride_b = p.dim,
                   .stride_c = stride,
-                  .transpose_a = !p.by_sample(),
-                  .transpose_b = p.by_sample()},
-                 z + row * step, z + col * step, out);
+                  .transpose_a = true},
+                 z + row, z + col, out);
   });
 }
 
@@ -240,11 +245,14 @@ void gradient(const CodingRate& p, const float* z, const float* w, float times, 
   });
 }
 
+NAGARE_SIMD void widen(std::int64_t n, const bf16* x, float* y) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = load(x + i);
+}
+
 const float* in_f32(const CodingRate&, const float* z, float*) { return z; }
 const float* in_f32(const CodingRate& p, const bf16* z, float* wide) {
-  for_each_block(p.samples * p.dim, 1 << 16, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) wide[i] = load(z + i);
-  });
+  for_each_block(p.samples * p.dim, 1 << 16,
+                 [=](std::int64_t begin, std::int64_t end) { widen(end - begin, z + begin, wide + begin); });
   return wide;
 }
 
