@@ -30,7 +30,7 @@ Outcome run(Device device, const CodingRate& p, const Matrix& z, const std::vect
   for (const double v : z.values()) values.push_back(static_cast<T>(static_cast<float>(v)));
   const TensorOptions f32{DType::f32, device};
   const Tensor in = Tensor::from(values, {p.batch, p.samples, p.dim}, device);
-  const Tensor factor = Tensor::empty({p.factor_size()}, f32);
+  const Tensor factor = Tensor::full({p.factor_size()}, 1.0F, f32);  // finite where nobody writes
   const Tensor rate = Tensor::empty({p.batch}, f32);
   const Tensor least = Tensor::empty({p.batch}, f32);
   const Tensor status =
