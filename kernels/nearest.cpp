@@ -62,11 +62,15 @@ Workspace take_workspace(const Nearest& p, ScratchParts& parts) {
           .order = parts.take<std::uint64_t>(p.k)};
 }
 
-// For through_bf16.
+// For through_bf16: copies of the rows less a common centre m, which changes no neighbours:
+//   q . f = (q - m) . (f - m) + m . (f - m) + what is the same for every f
+// Features share a large part (after ReLU their cosines are near 1), and shorter rows lose less when they are rounded.
 struct Rounded {
   bf16* query;
   bf16* bank;
-  float* norm;       // of a query's rounded row
+  float* centre;     // (dim)
+  float* penalty;    // (bank) the caller's, less m . (f - m)
+  float* norm;       // of a query's row less the centre
   float* lost;       // norm of what rounding took from it
   float* bank_norm;  // the same of the bank's rows
   float* bank_lost;
@@ -75,39 +79,75 @@ struct Rounded {
 Rounded take_rounded(const Nearest& p, ScratchParts& parts) {
   return {.query = parts.take<bf16>(p.queries * p.dim),
           .bank = parts.take<bf16>(p.bank * p.dim),
+          .centre = parts.take<float>(p.dim),
+          .penalty = parts.take<float>(p.bank),
           .norm = parts.take<float>(p.queries),
           .lost = parts.take<float>(p.queries),
           .bank_norm = parts.take<float>(p.bank),
           .bank_lost = parts.take<float>(p.bank)};
 }
 
-// y = x in bf16; the norms of x and of x - y.
-NAGARE_SIMD void round_row(const float* x, std::int64_t n, bf16* y, float& norm, float& lost) {
+// The mean of about a thousand rows: any centre is right, and this is near enough to the best.
+void find_centre(const Nearest& p, const float* bank, float* centre) {
+  const std::int64_t step = (p.bank + 1023) / 1024;
+  std::fill_n(centre, p.dim, 0.0F);
+  for (std::int64_t n = 0; n < p.bank; n += step) {
+    for (std::int64_t d = 0; d < p.dim; ++d) centre[d] += bank[n * p.dim + d];
+  }
+  const auto rows = static_cast<float>((p.bank + step - 1) / step);
+  for (std::int64_t d = 0; d < p.dim; ++d) centre[d] /= rows;
+}
+
+// y = x - centre in bf16; returns the norm of x - centre, that of what rounding took, and centre . (x - centre).
+struct RowNorms {
+  float norm, lost, along;
+};
+NAGARE_SIMD RowNorms round_row(const float* x, const float* centre, std::int64_t n, bf16* y) {
   simd::Vector squares{};
   simd::Vector lost_squares{};
+  simd::Vector products{};
   for (std::int64_t i = 0; i < n; i += simd::kLanes) {
     const std::int64_t left = n - i;
     simd::Vector v;
+    simd::Vector m;
     simd::Vector rounded;
     if (left >= simd::kLanes) {
       simd::load(x + i, v);
+      simd::load(centre + i, m);
+      v -= m;
       simd::store(y + i, v);
       simd::load(y + i, rounded);
     } else {
       simd::load_first(x + i, left, 0.0F, v);
+      simd::load_first(centre + i, left, 0.0F, m);
+      v -= m;
       simd::store_first(y + i, left, v);
       simd::load_first(y + i, left, 0.0F, rounded);
     }
     squares += v * v;
     lost_squares += (v - rounded) * (v - rounded);
+    products += m * v;
   }
-  norm = std::sqrt(simd::sum(squares));
-  lost = std::sqrt(simd::sum(lost_squares));
+  return {std::sqrt(simd::sum(squares)), std::sqrt(simd::sum(lost_squares)), simd::sum(products)};
 }
 
-void round_rows(const float* x, std::int64_t rows, std::int64_t dim, bf16* y, float* norm, float* lost) {
-  for_each_block(rows, 64, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = begin; r < end; ++r) round_row(x + r * dim, dim, y + r * dim, norm[r], lost[r]);
+void round_rows(const Nearest& p, const float* query, const float* bank, const float* penalty,
+                const Rounded& r) {
+  find_centre(p, bank, r.centre);
+  for_each_block(p.queries, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t q = begin; q < end; ++q) {
+      const RowNorms row = round_row(query + q * p.dim, r.centre, p.dim, r.query + q * p.dim);
+      r.norm[q] = row.norm;
+      r.lost[q] = row.lost;
+    }
+  });
+  for_each_block(p.bank, 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t n = begin; n < end; ++n) {
+      const RowNorms row = round_row(bank + n * p.dim, r.centre, p.dim, r.bank + n * p.dim);
+      r.bank_norm[n] = row.norm;
+      r.bank_lost[n] = row.lost;
+      r.penalty[n] = (penalty == nullptr ? 0.0F : penalty[n]) - row.along;
+    }
   });
 }
 
@@ -208,12 +248,13 @@ void finish(CandidateList& list, std::uint64_t* order, float* similarity, std::i
 // How far below the k-th largest key of the rounded rows a row may be and still be one of the k nearest.
 struct Margins {
   const Rounded& rounded;
-  double largest = 0.0;  // norm of a row of the bank
+  double largest = 0.0;  // norm of a row of the bank, less the centre
   double lost = 0.0;     // largest norm of what rounding took from one
   double penalty = 0.0;  // largest, without its sign
+  double centre = 0.0;   // norm
   double sum_error = 0.0;
 
-  Margins(const Nearest& p, const Rounded& r, const float* penalties)
+  Margins(const Nearest& p, const Rounded& r)
       : rounded(r), sum_error(static_cast<double>(p.dim + 8) * 0x1p-23) {
     // !(a <= b), so that a NaN stays and no margin is finite.
     const auto raise = [](double& most, double value) {
@@ -222,15 +263,17 @@ struct Margins {
     for (std::int64_t n = 0; n < p.bank; ++n) {
       raise(largest, r.bank_norm[n]);
       raise(lost, r.bank_lost[n]);
-      if (penalties != nullptr) raise(penalty, std::abs(penalties[n]));
+      raise(penalty, std::abs(r.penalty[n]));
     }
+    for (std::int64_t d = 0; d < p.dim; ++d) centre += static_cast<double>(r.centre[d]) * r.centre[d];
+    centre = std::sqrt(centre);
   }
 
   // Infinite where the bound does not hold: squares that overflow or vanish.
   float of(std::int64_t q) const {
     const double norm = rounded.norm[q];
     const double error = rounded.lost[q] * largest + (norm + rounded.lost[q]) * lost;
-    const double sums = sum_error * norm * largest + 0x1p-22 * penalty;
+    const double sums = sum_error * (norm + centre) * (largest + centre) + 0x1p-22 * penalty;
     const auto margin = static_cast<float>(2.0 * 1.001 * (error + sums));
     constexpr double kTiny = 1e-15;
     return norm > kTiny && largest > kTiny && std::isfinite(margin) ? margin : INFINITY;
@@ -245,7 +288,7 @@ void search_through_bf16(const Nearest& p, const Operands<float>& in, const Marg
     start_list(p, space, q, margin, lists[static_cast<std::size_t>(q)]);
     lists[static_cast<std::size_t>(q)].overflow = margin == INFINITY;
   }
-  const Operands<bf16> rounded{margins.rounded.query, margins.rounded.bank, in.penalty};
+  const Operands<bf16> rounded{margins.rounded.query, margins.rounded.bank, margins.rounded.penalty};
   search(p, rounded, begin, count, space, lists.data());
   std::int64_t first = count;
   std::int64_t last = 0;
@@ -282,12 +325,9 @@ void nearest(const Nearest& p, const T* query, const T* bank, const float* penal
   char* spaces = parts.take<char>(workers(p) * workspace_bytes(p));
   const Rounded rounded = p.through_bf16 ? take_rounded(p, parts) : Rounded{};
   if constexpr (kFloat) {
-    if (p.through_bf16) {
-      round_rows(query, p.queries, p.dim, rounded.query, rounded.norm, rounded.lost);
-      round_rows(bank, p.bank, p.dim, rounded.bank, rounded.bank_norm, rounded.bank_lost);
-    }
+    if (p.through_bf16) round_rows(p, query, bank, penalty, rounded);
   }
-  const Margins margins(p.through_bf16 ? p : Nearest{}, rounded, penalty);
+  const Margins margins(p.through_bf16 ? p : Nearest{}, rounded);
   const Operands<T> in{query, bank, penalty};
   const std::int64_t tile = query_tile(p);
   parallel_for(workers(p), [&](std::int64_t worker) {

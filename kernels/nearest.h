@@ -11,11 +11,12 @@
 // penalty       f32 (bank), or null
 // similarity    f32 (queries, k);   index  i64 (queries, k)
 // scratch       scratch_bytes(device) bytes, 64-byte aligned; contents are of no interest afterwards
-// through_bf16  float input alone. The search runs on bf16 copies of the rows and keeps every row whose key may still
-//               be among the k largest: rounding moves a key by at most e = |dq| |b| + |q'| |db| (Cauchy-Schwarz; dq, db:
-//               what rounding took away, q' the rounded query), so rows below the k-th largest by more than 2 e are out.
-//               The rest are scored again in f32. A query with too many of them (the bank is one point, nearly) is
-//               searched in f32. So the neighbours are those of f32: the same but where two keys differ in their last bits
+// through_bf16  float input alone. The search runs on bf16 copies of the rows and keeps every row whose key may still be
+//               among the k largest: rounding moves a key by at most e = |dq| |b| + |q'| |db| (Cauchy-Schwarz; dq, db:
+//               what rounding took away, q' the rounded query; rows are taken relative to a common centre, which makes
+//               them short), so rows below the k-th largest by more than 2 e are out. The rest are scored again in f32. A
+//               query with too many of them (the bank is one point, nearly) is searched in f32. So the neighbours are
+//               those of f32: the same but where two keys differ in their last bits. The CUDA twin searches in f32
 // special       a query with a NaN key gets similarity NaN and index -1 throughout, and no other query is touched by
 //               it. Infinite keys have their place in the order; -0 equals 0
 // ties          exact: equal rows of the bank have equal keys
