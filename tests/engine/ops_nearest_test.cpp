@@ -1,7 +1,6 @@
-#include "engine/ops/nearest.h"
-
 #include <gmock/gmock.h>
 
+#include "engine/ops/nearest.h"
 #include "tests/support/devices.h"
 
 namespace nagare {
