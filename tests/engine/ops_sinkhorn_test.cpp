@@ -48,6 +48,16 @@ TEST_P(SinkhornOp, TheQueueCountsAsIfItStoodBelow) {
                                 test::to_values(stacked.rows(0, 5)), 1e-6));
 }
 
+TEST_P(SinkhornOp, GroupsAreAssignedOnTheirOwn) {
+  const Tensor scores = tensor({8, 7}, 1);
+  const Tensor queue = tensor({6, 7}, 2);
+  const test::Values both = test::to_values(sinkhorn(scores, {.groups = 2}, queue));
+  for (std::int64_t g = 0; g < 2; ++g) {
+    const test::Values alone = test::to_values(sinkhorn(scores.rows(4 * g, 4), {}, queue.rows(3 * g, 3)));
+    EXPECT_EQ(alone, test::Values(both.begin() + 28 * g, both.begin() + 28 * (g + 1)));
+  }
+}
+
 TEST_P(SinkhornOp, BothDomainsAgreeAndNothingIsRecorded) {
   Tensor scores = tensor({5, 7}, 3);
   scores.set_requires_grad(true);
@@ -63,7 +73,9 @@ TEST_P(SinkhornOp, NonsenseIsRefusedByName) {
     EXPECT_THAT(call, ThrowsMessage<std::invalid_argument>(HasSubstr(text)));
   };
   const Tensor scores = tensor({5, 7}, 3);
-  refused([&] { sinkhorn(tensor({35}, 3), {}); }, "sinkhorn: scores (35), need (samples, prototypes)");
+  refused([&] { sinkhorn(tensor({35}, 3), {}); },
+          "sinkhorn: scores (35), 1 groups, need (groups * samples, prototypes)");
+  refused([&] { sinkhorn(scores, {.groups = 2}); }, "2 groups");
   refused([&] { sinkhorn(scores, {}, tensor({5, 6}, 3)); }, "scores (5, 7), queue (5, 6)");
   refused([&] { sinkhorn(scores, {}, tensor({5, 7}, 3, DType::bf16)); }, "sinkhorn");
   refused([&] { sinkhorn(scores, {.epsilon = -1.0F}); }, "epsilon -1.0");

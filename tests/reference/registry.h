@@ -13,6 +13,7 @@ struct Handler {
 };
 
 // One table per file NAME_cases.cpp, listed once more in registry.cpp.
+std::span<const Handler> assign_cases();
 std::span<const Handler> aug_cases();
 std::span<const Handler> contrastive_cases();
 std::span<const Handler> decorrelate_cases();
