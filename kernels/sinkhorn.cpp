@@ -22,6 +22,7 @@ constexpr std::int64_t kCudaShareRows = 8;
 std::int64_t share_rows(const Sinkhorn& p) {
   return std::max({kMinShareRows, kMinShareEntries / p.cols, (p.samples() + kMaxShares - 1) / kMaxShares});
 }
+std::int64_t padded(std::int64_t cols) { return (cols + 15) / 16 * 16; }
 std::int64_t shares(const Sinkhorn& p) { return (p.samples() + share_rows(p) - 1) / share_rows(p); }
 
 }  // namespace
@@ -37,13 +38,14 @@ void Sinkhorn::check() const {
   }
 }
 
-// CPU: exponentials of the queue, a row of numbers per share (two in the log domain), a maximum per share, a shift per
-// sample, v. CUDA: two rows of numbers per share, v.
+// CPU: g in double, exponentials of the queue, a row of numbers per share (two in the log domain), a maximum per share, v.
+// CUDA: g in double, two rows of numbers per share.
 std::int64_t Sinkhorn::workspace_floats() const {
-  const std::int64_t cpu = queue_rows * cols + 2 * shares(*this) * cols + shares(*this) + samples() + cols;
+  const std::int64_t cpu =
+      2 * padded(cols) + queue_rows * cols + 2 * shares(*this) * cols + shares(*this) + cols;
   const std::int64_t cuda_shares =
       std::min(kMaxCudaShares, (samples() + kCudaShareRows - 1) / kCudaShareRows);
-  return std::max(cpu, (2 * cuda_shares + 1) * cols);
+  return std::max(cpu, (2 * cuda_shares + 2) * cols);
 }
 
 namespace cpu {
@@ -139,16 +141,16 @@ struct Parts {
   float* queue;   // (queue_rows, cols)
   float* sums;    // (shares, cols) [log: twice]
   float* shifts;  // (shares)
-  float* rows;    // (samples)
   float* v;       // (cols)
+  double* g;      // (cols), padded to whole vectors; the log domain's v
 };
 Parts parts_of(const Sinkhorn& p, float* workspace) {
   Parts w{};
-  w.queue = workspace;
+  w.g = reinterpret_cast<double*>(workspace);
+  w.queue = workspace + 2 * padded(p.cols);
   w.sums = w.queue + p.queue_rows * p.cols;
   w.shifts = w.sums + 2 * shares(p) * p.cols;
-  w.rows = w.shifts + shares(p);
-  w.v = w.rows + p.samples();
+  w.v = w.shifts + shares(p);
   return w;
 }
 
@@ -224,17 +226,17 @@ struct Linear {
 
 // ---- log domain: g = ln v, f = ln u; the scores are read in every pass ----
 
-#define NAGARE_DEFINE_LOGS(T)                                                                          \
-  NAGARE_SIMD float negative_log_mass(const T* s, std::int64_t cols, float scale, const float* g) {    \
-    return log_u(s, cols, scale, g);                                                                   \
-  }                                                                                                    \
-  NAGARE_SIMD void add_log_columns(const T* s, std::int64_t count, std::int64_t cols, float scale,     \
-                                   const float* f, float* max, float* sum) {                           \
-    add_columns(s, count, cols, scale, f, max, sum);                                                   \
-  }                                                                                                    \
-  NAGARE_SIMD void assign_log_row(const T* s, std::int64_t cols, float scale, const float* g, float f, \
-                                  float* q) {                                                          \
-    assign_logs(s, cols, scale, g, f, q);                                                              \
+#define NAGARE_DEFINE_LOGS(T)                                                                             \
+  NAGARE_SIMD double negative_log_mass(const T* s, std::int64_t cols, double scale, const double* g) {    \
+    return log_u(s, cols, scale, g);                                                                      \
+  }                                                                                                       \
+  NAGARE_SIMD void add_log_columns(const T* s, std::int64_t count, std::int64_t cols, double scale,       \
+                                   const double* f, float* max, float* sum) {                             \
+    add_columns(s, count, cols, scale, f, max, sum);                                                      \
+  }                                                                                                       \
+  NAGARE_SIMD void assign_log_row(const T* s, std::int64_t cols, double scale, const double* g, double f, \
+                                  float* q) {                                                             \
+    assign_logs(s, cols, scale, g, f, q);                                                                 \
   }
 NAGARE_DEFINE_LOGS(float)
 NAGARE_DEFINE_LOGS(bf16)
@@ -270,7 +272,7 @@ struct Logarithmic {
   const T* queue;
   float* q;
   Parts w;
-  float scale = 1.0F / p.epsilon;
+  double scale = 1.0F / p.epsilon;  // the f32 reciprocal of 0.05F is 20, as it is meant to be
 
   const T* scores(std::int64_t b) const {
     return b < p.rows ? s + b * p.cols : queue + (b - p.rows) * p.cols;
@@ -281,28 +283,30 @@ struct Logarithmic {
     float* sum = max + p.cols;
     std::fill(max, max + p.cols, -INFINITY);
     std::fill(sum, sum + p.cols, 0.0F);
-    float* f = w.rows;
+    double f[kMinShareRows];
     for (std::int64_t b = begin; b < end;) {
       // Neighbouring rows, which batch and queue are only among themselves.
       const std::int64_t stop = std::min({b + kMinShareRows, end, b < p.rows ? p.rows : end});
       for (std::int64_t i = b; i < stop; ++i) {
-        f[i] = first ? 0.0F : negative_log_mass(scores(i), p.cols, scale, w.v);
+        f[i - b] = first ? 0.0 : negative_log_mass(scores(i), p.cols, scale, w.g);
       }
-      add_log_columns(scores(b), stop - b, p.cols, scale, f + b, max, sum);
+      add_log_columns(scores(b), stop - b, p.cols, scale, f, max, sum);
       b = stop;
     }
   }
 
   void merge() const {
-    const float log_mass = std::log(prototype_mass(p));
+    const double log_mass = std::log(static_cast<double>(prototype_mass(p)));
     for_each_block(p.cols, kColumnBlock, [&](std::int64_t begin, std::int64_t end) {
       merge_logs(w.sums, shares(p), p.cols, begin, end);
-      for (std::int64_t c = begin; c < end; ++c)
-        w.v[c] = log_mass - (w.sums[c] + std::log(w.sums[p.cols + c]));
+      for (std::int64_t c = begin; c < end; ++c) {
+        w.g[c] = log_mass - (w.sums[c] + std::log(static_cast<double>(w.sums[p.cols + c])));
+      }
     });
   }
 
   void run() const {
+    std::fill(w.g + p.cols, w.g + padded(p.cols), -INFINITY);
     for (std::int64_t t = 0; t < p.iterations; ++t) {
       for_each_block(p.samples(), share_rows(p),
                      [&](std::int64_t begin, std::int64_t end) { pass(begin, end, t == 0); });
@@ -310,8 +314,8 @@ struct Logarithmic {
     }
     for_each_block(p.rows, share_rows(p), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t b = begin; b < end; ++b) {
-        const float f = negative_log_mass(scores(b), p.cols, scale, w.v);
-        assign_log_row(scores(b), p.cols, scale, w.v, f, q + b * p.cols);
+        const double f = negative_log_mass(scores(b), p.cols, scale, w.g);
+        assign_log_row(scores(b), p.cols, scale, w.g, f, q + b * p.cols);
       }
     });
   }

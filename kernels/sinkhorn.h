@@ -12,14 +12,16 @@
 //
 // s            T (rows, cols), T is float or bf16; queue  T (queue_rows, cols): further samples that share the
 //              prototypes but get no codes (nullptr when queue_rows is 0)
-// q            f32 (rows, cols);  workspace  f32 (workspace_floats()), written and read inside one call
+// q            f32 (rows, cols);  workspace  f32 (workspace_floats()), at an address that is a multiple of 8,
+//              written and read inside one call
 // e            epsilon, in units of s
 // domain       linear: each row's own maximum is subtracted in the exponent, which cosines at e = 0.05 never outgrow.
 //              A prototype whose mass is below e^-69 of the best sample's is raised to that, so Q stays finite.
-//              log: v and u are kept as logarithms; right for any finite scores. The CUDA twin always works so
+//              log: v and u are kept as logarithms, in double; right for any finite scores. The CUDA twin always works with
+//              logarithms, in f32 in the linear domain
 // aliasing     none
 // special      a score that is NaN or +inf makes NaN at least of its row and at most of all Q
-// accuracy     2e-6 + 2e-7 max|s| / e per entry of Q
+// accuracy     4e-6 per entry of Q; linear: + 2e-7 max|s| / e on CUDA
 // determinism  the same bits for any number of threads and on every run: shares of rows, cut by their number alone,
 //              leave column sums that are added in order
 // cost         linear: s is read once, E is written to q and read iterations times, one exponential per entry.
