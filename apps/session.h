@@ -25,7 +25,7 @@ struct Session {
 Session make_session(const Settings& settings);
 
 // Reads --data's source, or BadData with a hint when the spec is a directory alone.
-// device: where fractals are drawn
+// device: where fractals and noise are drawn
 ssl::Dataset load_data(const Options& options, Device device = Device::cpu);
 ssl::StreamOptions stream_options(const Options& options);
 

@@ -28,37 +28,6 @@ __device__ void fill_tap_tables(const Augment& p, const AugmentParameters& crop,
   }
 }
 
-// One row of the box, weighted along x.
-template <class In>
-__device__ Rgb weigh_row(const Augment& p, const In* row, int left, TapRange range, const float* weights) {
-  Rgb sum{0.0F, 0.0F, 0.0F};
-  for (int k = 0; k < range.count; ++k) {
-    const int x = left + range.begin + k;
-    if (x < 0 || x >= p.width) continue;
-    sum.r += weights[k] * to_unit(row[3 * x]);
-    sum.g += weights[k] * to_unit(row[3 * x + 1]);
-    sum.b += weights[k] * to_unit(row[3 * x + 2]);
-  }
-  return sum;
-}
-
-template <class In>
-__device__ Rgb resized_pixel(const Augment& p, const AugmentParameters& crop, const In* image,
-                             const AugmentWork& work, int y, int x) {
-  const std::int64_t taps = augment_taps(p);
-  const TapRange range = work.taps_y[y];
-  Rgb sum{0.0F, 0.0F, 0.0F};
-  for (int k = 0; k < range.count; ++k) {
-    const int source = crop.top + range.begin + k;
-    if (source < 0 || source >= p.height) continue;
-    const float weight = work.weights_y[y * taps + k];
-    const Rgb part = weigh_row(p, image + static_cast<std::int64_t>(source) * p.width * 3, crop.left,
-                               work.taps_x[x], work.weights_x + x * taps);
-    sum = {sum.r + weight * part.r, sum.g + weight * part.g, sum.b + weight * part.b};
-  }
-  return sum;
-}
-
 // The pixels of one crop's view; thread t owns pixels t, t + kBlock, ...
 struct Planes {
   int n;
@@ -75,6 +44,56 @@ struct Planes {
     for (int i = static_cast<int>(threadIdx.x); i < n; i += kBlock) set(i, step(get(i)));
   }
 };
+
+// Crop, resize, flip and clip into `planes`, some rows of the view at a time: first along columns, from the image's bytes
+// to `strip`, where the threads of a warp read neighbouring bytes; then along rows, from `strip`. taps_y + taps_x products
+// per value instead of taps_y * taps_x, and each byte is converted once per row that it goes into.
+template <class In>
+__device__ void fill_planes(const Augment& p, const AugmentParameters& crop, const In* image,
+                            const AugmentWork& work, const Planes& planes) {
+  const auto height = static_cast<int>(p.out_height);
+  const auto width = static_cast<int>(p.out_width);
+  const int bytes = 3 * crop.width;  // values of a row of the box
+  const int fits = planes.n / bytes;
+  float* strip = fits > 1 ? work.temporary : work.row;  // neither is in use before the blur
+  const int rows = fits > 1 ? fits : 1;
+  const std::int64_t taps = augment_taps(p);
+  const std::int64_t first = 3 * static_cast<std::int64_t>(crop.left);  // of the box in a row of the image
+  for (int top = 0; top < height; top += rows) {
+    const int here = rows < height - top ? rows : height - top;
+    for (int e = static_cast<int>(threadIdx.x); e < here * bytes; e += kBlock) {
+      const int y = top + e / bytes;
+      const std::int64_t column = first + e % bytes;
+      const TapRange range = work.taps_y[y];
+      float sum = 0.0F;
+      for (int k = 0; k < range.count; ++k) {
+        const int source = crop.top + range.begin + k;
+        if (source < 0 || source >= p.height || column < 0 || column >= 3 * p.width) continue;
+        sum += work.weights_y[y * taps + k] * to_unit(image[source * p.width * 3 + column]);
+      }
+      strip[e] = sum;
+    }
+    __syncthreads();
+    const int begin = top * width;
+    const int end = begin + here * width;
+    // The first pixel from `begin` on that is this thread's.
+    const int mine = begin + (static_cast<int>(threadIdx.x) - begin % kBlock + kBlock) % kBlock;
+    for (int i = mine; i < end; i += kBlock) {
+      const int x = crop.flip ? width - 1 - i % width : i % width;
+      const TapRange range = work.taps_x[x];
+      const float* in = strip + (i / width - top) * bytes + 3 * range.begin;
+      const float* weights = work.weights_x + x * taps;
+      Rgb sum{0.0F, 0.0F, 0.0F};
+      for (int k = 0; k < range.count; ++k) {
+        sum.r += weights[k] * in[3 * k];
+        sum.g += weights[k] * in[3 * k + 1];
+        sum.b += weights[k] * in[3 * k + 2];
+      }
+      planes.set(i, crop.clip ? Rgb{clip_unit(sum.r), clip_unit(sum.g), clip_unit(sum.b)} : sum);
+    }
+    __syncthreads();  // the next rows overwrite the strip
+  }
+}
 
 // The mean grey, in every thread; the order of the additions is fixed.
 __device__ float mean_grey(const Planes& planes) {
@@ -149,15 +168,10 @@ __device__ void blur(const Augment& p, const AugmentParameters& crop, const Augm
 template <class In, class Out>
 __device__ void augment_crop(const Augment& p, const AugmentParameters& crop, const In* image,
                              const AugmentWork& work, Out* out) {
-  const auto width = static_cast<int>(p.out_width);
   const Planes planes{static_cast<int>(p.out_pixels()), work.planes};
   fill_tap_tables(p, crop, work);
   __syncthreads();
-  for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
-    const int x = crop.flip ? width - 1 - i % width : i % width;
-    const Rgb pixel = resized_pixel(p, crop, image, work, i / width, x);
-    planes.set(i, crop.clip ? Rgb{clip_unit(pixel.r), clip_unit(pixel.g), clip_unit(pixel.b)} : pixel);
-  }
+  fill_planes(p, crop, image, work, planes);
   jitter(crop, planes);
   if (crop.grayscale) {
     planes.apply([](const Rgb& x) {
@@ -166,13 +180,16 @@ __device__ void augment_crop(const Augment& p, const AugmentParameters& crop, co
     });
   }
   if (crop.blur_kernel != 0) blur(p, crop, work, planes);
+  __syncthreads();
+  // Value by value, in the order of the output: a warp writes one run of bytes.
   const float threshold = crop.solarise_threshold;
-  for (int i = static_cast<int>(threadIdx.x); i < planes.n; i += kBlock) {
-    const Rgb x = planes.get(i);
-    const Rgb y{solarise(x.r, threshold), solarise(x.g, threshold), solarise(x.b, threshold)};
-    store(out + 3 * i, (y.r - crop.mean[0]) / crop.std[0]);
-    store(out + 3 * i + 1, (y.g - crop.mean[1]) / crop.std[1]);
-    store(out + 3 * i + 2, (y.b - crop.mean[2]) / crop.std[2]);
+  const float inverse[3] = {1.0F / crop.std[0], 1.0F / crop.std[1], 1.0F / crop.std[2]};
+  for (int j = static_cast<int>(threadIdx.x); j < 3 * planes.n; j += kBlock) {
+    const int c = j % 3;
+    const float x = solarise(planes.values[c * planes.n + j / 3], threshold);
+    const float mean = c == 0 ? crop.mean[0] : c == 1 ? crop.mean[1] : crop.mean[2];
+    const float scale = c == 0 ? inverse[0] : c == 1 ? inverse[1] : inverse[2];
+    store(out + j, (x - mean) * scale);
   }
 }
 

@@ -24,6 +24,7 @@ enum class Purpose : std::uint32_t {
   fractal = 6,
   subset = 7,
   synthetic = 8,
+  perlin = 9,
 };
 
 struct PhiloxBlock {

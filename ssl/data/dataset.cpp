@@ -13,14 +13,14 @@ namespace {
 
 constexpr std::int64_t kMaxImages = 1'000'000'000;
 
-// What per-class= and test= ask for; 0: everything. Not for fractal, whose per-class= is how many it draws.
+// What per-class= and test= ask for; 0: everything. Not for images drawn in-process, whose per-class= is how many.
 struct Subsets {
   std::int64_t per_class = 0;
   std::int64_t test = 0;
 };
 
-Subsets read_subsets(const DataSpec& spec) {
-  if (spec.source() == "fractal") return {};
+Subsets read_subsets(const DataSource& source, const DataSpec& spec) {
+  if (!source.takes_directory) return {};
   return {.per_class = spec.integer("per-class", 0, {0, kMaxImages}),
           .test = spec.integer("test", 0, {0, kMaxImages})};
 }
@@ -41,7 +41,7 @@ Dataset load_dataset(const std::string& text, const DataOptions& options) {
   const auto sources = data_sources();
   const auto source = std::find_if(sources.begin(), sources.end(),
                                    [&](const DataSource& row) { return row.name == spec.source(); });
-  const Subsets subsets = read_subsets(spec);  // before a long load
+  const Subsets subsets = read_subsets(*source, spec);  // before a long load
   Dataset data = source->load(spec, options);
   data.spec = text;
   try {

@@ -45,7 +45,7 @@ struct Dataset {
 struct DataOptions {
   std::uint64_t seed = 0;       // draws subsets (per-class=, test=); nothing else depends on it
   std::string cache_dir = {};   // for decoded image folders; "": decode every time
-  Device device = Device::cpu;  // where fractals are drawn; the images are the same, and arrive on the CPU
+  Device device = Device::cpu;  // where images are drawn; they are the same, and arrive on the CPU
 };
 
 // spec    "cifar10:DIR", "cifar100:DIR", "tinyimagenet:DIR", "folder:DIR,size=64",

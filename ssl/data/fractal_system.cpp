@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "kernels/philox.h"
+#include "ssl/data/drawn.h"
 
 namespace nagare::ssl {
 namespace {
@@ -107,17 +108,11 @@ void set_view(kernels::FractalImage& image, const std::vector<Point>& points, do
   std::transform(view, view + 6, image.view, fixed);
 }
 
-// A bright figure on a dark ground, both tinted a little. Strong colours of its own would let a network tell every
-// image from all others by colour alone, and learn nothing about the figure.
+// A bright figure on a dark ground.
 void set_colours(kernels::FractalImage& image, Philox& random) {
-  const auto pick = [&](std::uint8_t* colour, std::uint32_t darkest, std::uint32_t brightest) {
-    constexpr std::uint32_t kTint = 24;
-    const std::uint32_t grey = darkest + random.below(brightest - darkest - kTint + 1);
-    for (int c = 0; c < 3; ++c) colour[c] = static_cast<std::uint8_t>(grey + random.below(kTint + 1));
-  };
-  pick(image.background, 0, 70);
-  pick(image.low, 110, 190);
-  pick(image.high, 170, 255);
+  draw_tinted_grey(random, 0, 70, image.background);
+  draw_tinted_grey(random, 110, 190, image.low);
+  draw_tinted_grey(random, 170, 255, image.high);
 }
 
 }  // namespace

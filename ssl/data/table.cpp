@@ -3,6 +3,7 @@
 #include "ssl/data/cifar.h"
 #include "ssl/data/folder.h"
 #include "ssl/data/fractal.h"
+#include "ssl/data/perlin.h"
 
 namespace nagare::ssl {
 namespace {
@@ -11,6 +12,12 @@ const DataOption kPerClass = {"per-class",
                               "train on N images of every class, drawn by the run's seed; 0: all (0)"};
 const DataOption kTest = {"test",
                           "test on N images in all, balanced over the classes, drawn likewise; 0: all (0)"};
+const std::vector<DataOption> kDrawn = {
+    {"classes", "1 to 10000 (10)"},
+    {"per-class", "training images of every class (200)"},
+    {"test-per-class", "test images of every class (50)"},
+    {"size", "pixels on a side, 8 to 512 (32)"},
+    {"seed", "which classes and instances; the run's seed does not matter (0)"}};
 
 }  // namespace
 
@@ -45,12 +52,15 @@ std::span<const DataSource> data_sources() {
        .syntax = "fractal[:classes=C][,per-class=N][,test-per-class=M][,size=S][,seed=K]",
        .reference = "Kataoka et al., Pre-training without Natural Images, ACCV 2020",
        .takes_directory = false,
-       .options = {{"classes", "1 to 10000 (10)"},
-                   {"per-class", "training images of every class (200)"},
-                   {"test-per-class", "test images of every class (50)"},
-                   {"size", "pixels on a side, 8 to 512 (32)"},
-                   {"seed", "which systems and instances; the run's seed does not matter (0)"}},
+       .options = kDrawn,
        .load = load_fractal},
+      {.name = "perlin",
+       .summary = "gradient noise in octaves drawn in-process: unlimited textures without a download",
+       .syntax = "perlin[:classes=C][,per-class=N][,test-per-class=M][,size=S][,seed=K]",
+       .reference = "Perlin, Improving Noise, SIGGRAPH 2002; Baradad et al., NeurIPS 2021",
+       .takes_directory = false,
+       .options = kDrawn,
+       .load = load_perlin},
       {.name = "tinyimagenet",
        .summary = "Tiny ImageNet: 64 x 64, 200 classes, 100,000 + 10,000 images (val/ is the test split)",
        .syntax = "tinyimagenet:DIR[,size=S][,per-class=N][,test=N]",
