@@ -11,13 +11,29 @@ namespace {
 using simd::kLanes;
 using simd::Vector;
 
-// e^x, but 0 below e^-70: beside a largest term of 1 that is nothing, and a processor takes a hundred cycles for every
-// subnormal number, which masked logits and low temperatures would make in plenty.
+// e^x for x up to 88, relative error 2e-7 (near 0, growing to 4e-6 where e^x is 1e-30); 1 for 0; NaN for NaN. Half the work
+// of simd::exp, which reaches further: below -70 it is 0. Beside a largest term of 1 that is nothing, and a processor takes
+// a hundred cycles for every subnormal number, which masked logits and low temperatures would make in plenty.
+// x = n ln 2 + r, e^r = 1 + r + r^2 (minimax polynomial of degree 3), 2^n added to the exponent's bits.
 NAGARE_INLINE void exp_or_zero(const Vector& x, Vector& y) {
-  const Vector low = Vector{} - 70.0F;
-  const auto lost = x < low;
-  simd::exp(lost ? low : x, y);
-  y = lost ? Vector{} : y;
+  using I32 = std::int32_t __attribute__((vector_size(64)));
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
+  const Vector zero{};
+  const auto computed = x >= zero - 70.0F;
+  const Vector t = computed ? x : zero;
+  const Vector shifted = t * 1.44269504F + kRound;
+  const Vector r = t - (shifted - kRound) * 0.693147181F;
+  Vector p = r * 0.00831243086F + 0.0418909892F;
+  p = p * r + 0.166671182F;
+  p = p * r + 0.499992258F;
+  p = (p * r) * r + r + 1.0F;
+  I32 n;
+  I32 bits;
+  std::memcpy(&n, &shifted, sizeof n);
+  std::memcpy(&bits, &p, sizeof bits);
+  bits += n << 23;
+  std::memcpy(&p, &bits, sizeof p);
+  y = computed ? p : (zero > x ? zero : x);  // NaN stays
 }
 
 // With logits, or the logarithms of sums, this close together one exponential serves as a row's and as a column's: what
