@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kTileThreads)
   for (std::int64_t begin = part * split.length; begin < end; begin += kTileSide) {
     float s[kOwnRows][kOwnColumns];
     products(p.dim, rows, {in.k, end, begin}, panels, s);
-    load_identities(column_identity, p.columns, begin, column_id);
+    load_identities(column_identity, p.columns, begin, column_id);  // after the products' barriers
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < kOwnRows; ++i) {
@@ -51,7 +51,6 @@ __global__ void __launch_bounds__(kTileThreads)
       sums[i].max = largest;
       sums[i].sum = sum;
     }
-    __syncthreads();  // before the next tile's identities
   }
   const PartialRows to(p, scratch, part);
 #pragma unroll

@@ -251,6 +251,24 @@ TEST_P(ContrastiveTest, MatchesTheDefinitionAndItsGradientInEveryForm) {
 
 TEST_P(ContrastiveTest, LongRowsAreTakenInPieces) { expect_all_forms(GetParam(), {9, 11, 261}, 0.2F); }
 
+// So many columns that a part of them is several tiles, even on CUDA; rows of one chunk and of two.
+TEST_P(ContrastiveTest, TilesFollowEachOther) {
+  for (const std::int64_t dim : {5, 130}) {
+    Contrastive p{.rows = 3, .columns = 257 * 64 + 5, .dim = dim, .temperature = 0.2F};
+    p.row_period = p.column_period = 5000;
+    const Inputs in = make_inputs(p);
+    ASSERT_GT(kernels::ContrastiveSplit(p.rows, p.columns).length, kernels::ContrastiveSplit::kTile);
+    const Outputs out = forward<float>(GetParam(), p, in);
+    const Definition definition{p, in};
+    const std::vector<double> want = definition.losses();
+    for (std::int64_t i = 0; i < p.rows; ++i) {
+      EXPECT_NEAR(out.loss(0, i), want[static_cast<std::size_t>(i)], 1e-5) << "row " << i;
+    }
+    const Matrix dloss = test::normal(1, p.rows, 4);
+    expect_slope(definition, &Inputs::q, backward<float>(GetParam(), p, in, out, dloss).dq, dloss, 2e-5);
+  }
+}
+
 TEST_P(ContrastiveTest, ALowTemperatureKeepsItsDigits) { expect_all_forms(GetParam(), {21, 70, 24}, 0.01F); }
 
 TEST_P(ContrastiveTest, Bf16IsWidenedExactly) {
