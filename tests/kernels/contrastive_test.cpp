@@ -81,13 +81,13 @@ Outputs forward(Device device, const Contrastive& p, const Inputs& in) {
 
 template <class T>
 Gradients backward(Device device, const Contrastive& p, const Inputs& in, const Outputs& out,
-                   const Matrix& dloss) {
+                   const Matrix& dloss, bool for_keys = true) {
   const OnDevice<T> at(device, p, in);
   const Buffer stats(device, out.stats), upstream(device, dloss);
   const Buffer dq(device, Matrix(p.rows, p.dim)), dk(device, Matrix(p.columns, p.dim));
-  NAGARE_DISPATCH(device,
-                  contrastive_backward(p, at.inputs(p), stats.data(), upstream.data(), at.scratch.data(),
-                                       dq.data(), p.self ? nullptr : dk.data(), compute_stream(device)));
+  NAGARE_DISPATCH(device, contrastive_backward(
+                              p, at.inputs(p), stats.data(), upstream.data(), at.scratch.data(), dq.data(),
+                              p.self || !for_keys ? nullptr : dk.data(), compute_stream(device)));
   return {dq.to_host(), dk.to_host()};
 }
 
@@ -253,7 +253,7 @@ TEST_P(ContrastiveTest, LongRowsAreTakenInPieces) { expect_all_forms(GetParam(),
 
 // So many columns that a part of them is several tiles, even on CUDA; rows of one chunk and of two.
 TEST_P(ContrastiveTest, TilesFollowEachOther) {
-  for (const std::int64_t dim : {5, 130}) {
+  for (const std::int64_t dim : {3, 129}) {
     Contrastive p{.rows = 3, .columns = 257 * 64 + 5, .dim = dim, .temperature = 0.2F};
     p.row_period = p.column_period = 5000;
     const Inputs in = make_inputs(p);
@@ -265,7 +265,8 @@ TEST_P(ContrastiveTest, TilesFollowEachOther) {
       EXPECT_NEAR(out.loss(0, i), want[static_cast<std::size_t>(i)], 1e-5) << "row " << i;
     }
     const Matrix dloss = test::normal(1, p.rows, 4);
-    expect_slope(definition, &Inputs::q, backward<float>(GetParam(), p, in, out, dloss).dq, dloss, 2e-5);
+    expect_slope(definition, &Inputs::q, backward<float>(GetParam(), p, in, out, dloss, false).dq, dloss,
+                 2e-5);
   }
 }
 
