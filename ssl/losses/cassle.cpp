@@ -1,6 +1,7 @@
 #include "ssl/losses/cassle.h"
 
 #include "engine/ops/elementwise.h"
+#include "engine/ops/variance_covariance.h"
 
 namespace nagare::ssl {
 
@@ -17,6 +18,17 @@ Tensor cassle_barlow_loss(const PredictedView& first, const PredictedView& secon
   half.scale *= 0.5F;
   return add(barlow_loss(first.prediction, first.projection.detach(), half),
              barlow_loss(second.prediction, second.projection.detach(), half));
+}
+
+Tensor cassle_mse_loss(const PredictedView& first, const PredictedView& second) {
+  check_predicted_views("cassle_mse_loss", first, second);
+  const auto half = [](const PredictedView& view) {
+    return variance_covariance_loss(
+               view.prediction, view.projection.detach(),
+               {.invariance_weight = 0.5F, .variance_weight = 0.0F, .covariance_weight = 0.0F})
+        .loss;
+  };
+  return add(half(first), half(second));
 }
 
 }  // namespace nagare::ssl

@@ -4,6 +4,7 @@
 //
 //   byol     L = 1/2 sum over views v of mean_i (2 - 2 cos(p_v_i, sg z_v_i))       (SimSiam too)
 //   barlow   L = 1/2 sum over views v of Barlow(p_v, sg z_v), lambda 0.005, scale 0.1
+//   mse      L = 1/2 sum over views v of mean over all entries (p_v - sg z_v)^2    (VICReg)
 //
 // p       predictor's output (B, D);  z  (B, D) of the frozen network, a constant; f32 or bf16, computed in f32
 // errors  std::invalid_argument with the shapes
@@ -16,5 +17,6 @@ namespace nagare::ssl {
 Tensor cassle_byol_loss(const PredictedView& first, const PredictedView& second);
 Tensor cassle_barlow_loss(const PredictedView& first, const PredictedView& second,
                           const Barlow& options = {.lambda = 0.005F, .scale = 0.1F});
+Tensor cassle_mse_loss(const PredictedView& first, const PredictedView& second);
 
 }  // namespace nagare::ssl

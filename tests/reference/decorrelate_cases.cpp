@@ -6,6 +6,7 @@
 #include "ssl/losses/byol.h"
 #include "ssl/losses/cassle.h"
 #include "ssl/losses/simsiam.h"
+#include "ssl/losses/vicreg.h"
 #include "tests/reference/registry.h"
 
 namespace nagare::reference {
@@ -49,9 +50,31 @@ void cassle_barlow_case(Case& c) {
   });
 }
 
+void cassle_mse_case(Case& c) { predicted_views(c, ssl::cassle_mse_loss); }
+
+void vicreg_case(Case& c) {
+  const Tensor z1 = c.activation("z1");
+  const Tensor z2 = c.activation("z2");
+  const ssl::VicRegLoss parts = ssl::vicreg_loss(z1, z2,
+                                                 {.similarity_weight = static_cast<float>(c.number("sim")),
+                                                  .deviation_weight = static_cast<float>(c.number("std")),
+                                                  .covariance_weight = static_cast<float>(c.number("cov")),
+                                                  .epsilon = static_cast<float>(c.number("eps")),
+                                                  .halved = c.flag("var_half")});
+  c.check("out.inv", parts.similarity);
+  c.check("out.var", parts.deviation);
+  c.check("out.cov", parts.covariance);
+  finish_loss(c, parts.loss, {{"z1", z1}, {"z2", z2}});
+}
+
 constexpr Handler kHandlers[] = {
-    {"barlow", barlow_case},           {"byol", byol_case},       {"cassle_barlow", cassle_barlow_case},
-    {"cassle_byol", cassle_byol_case}, {"simsiam", simsiam_case},
+    {"barlow", barlow_case},
+    {"byol", byol_case},
+    {"cassle_barlow", cassle_barlow_case},
+    {"cassle_byol", cassle_byol_case},
+    {"cassle_mse", cassle_mse_case},
+    {"simsiam", simsiam_case},
+    {"vicreg", vicreg_case},
 };
 
 }  // namespace
