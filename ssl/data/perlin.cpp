@@ -24,11 +24,11 @@ void draw_images(const DrawnSet& set, const std::vector<PerlinClass>& classes, c
   const std::int64_t count = images.shape()[0];
   std::vector<kernels::PerlinImage> described(static_cast<std::size_t>(count));
   parallel_for(count, [&](std::int64_t i) {
-    described[static_cast<std::size_t>(i)] = perlin_instance(
-        classes[part.class_of(i)], set.seed, part.class_of(i), part.instance_of(i), set.size);
+    described[static_cast<std::size_t>(i)] =
+        perlin_instance(classes[part.class_of(i)], set.seed, part.class_of(i), part.instance_of(i), set.size);
   });
-  const Tensor on_device = upload_descriptions(
-      described.data(), described.size() * sizeof(kernels::PerlinImage), images.device());
+  const Tensor on_device =
+      upload_descriptions(described.data(), described.size() * sizeof(kernels::PerlinImage), images.device());
   NAGARE_DISPATCH(images.device(), perlin({.count = count, .size = set.size},
                                           static_cast<const kernels::PerlinImage*>(on_device.raw()),
                                           images.data<std::uint8_t>(), images.stream()));
