@@ -16,7 +16,8 @@ constexpr std::size_t kAlignment = 128;
 // Bytes before and behind an array that must stay as they are; AddressSanitizer brings its own.
 constexpr std::size_t kRedZone = kAddressSanitizer ? 0 : 128;
 
-using RedZone = std::array<std::uint16_t, kRedZone / 2>;
+using RedZone = std::array<std::uint16_t, 64>;
+static_assert(kRedZone <= sizeof(RedZone));
 // Not the pattern of unwritten memory: a stray write of 0xFF must show. A NaN all the same, in every type.
 const RedZone kUntouched = [] {
   RedZone zone{};
