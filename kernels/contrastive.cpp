@@ -27,22 +27,20 @@ void Contrastive::check() const {
   }
 }
 
-ContrastiveSplit::ContrastiveSplit(std::int64_t owners, std::int64_t streamed)
-    : tiles((owners + kTile - 1) / kTile) {
-  constexpr std::int64_t kTasks =
-      256;  // enough for every processor of a GPU, few enough for small partial results
-  const std::int64_t blocks = (streamed + kTile - 1) / kTile;
+ContrastiveSplit::ContrastiveSplit(const Rule& rule, std::int64_t owners, std::int64_t streamed)
+    : tile(rule.tile), tiles((owners + tile - 1) / tile) {
+  const std::int64_t blocks = (streamed + rule.block - 1) / rule.block;
   const std::int64_t wanted =
-      std::max<std::int64_t>(1, std::min(kTasks / std::max<std::int64_t>(tiles, 1), blocks));
-  length = std::max<std::int64_t>(1, (blocks + wanted - 1) / wanted) * kTile;
+      std::max<std::int64_t>(1, std::min(rule.tasks / std::max<std::int64_t>(tiles, 1), blocks));
+  length = std::max<std::int64_t>(1, (blocks + wanted - 1) / wanted) * rule.block;
   count = (streamed + length - 1) / length;
 }
 
-// Forward: per part four numbers a row. Backward: a coefficient per row, then the partial gradients of either pass.
+// CUDA makes the most parts. Forward: per part four numbers a row. Backward: a coefficient per row, then the partial gradients of either pass.
 std::int64_t Contrastive::scratch_floats() const {
   const std::int64_t padded = PartialRows::padded(rows);
-  const ContrastiveSplit by_row(rows, columns);
-  const ContrastiveSplit by_column(columns, rows);
+  const ContrastiveSplit by_row(ContrastiveSplit::kCuda, rows, columns);
+  const ContrastiveSplit by_column(ContrastiveSplit::kCuda, columns, rows);
   const auto partial = [&](const ContrastiveSplit& split, std::int64_t owners) {
     return split.count > 1 ? split.count * owners * dim : 0;
   };
@@ -82,10 +80,10 @@ void take_positives(const Contrastive& p, const Identities& row_identity, const 
 template <class T>
 void sum_parts(const Contrastive& p, const ContrastiveInputs<T>& in, const Identities& row_identity,
                const Identities& column_identity, float* scratch) {
-  const ContrastiveSplit split(p.rows, p.columns);
+  const ContrastiveSplit split(ContrastiveSplit::kCpu, p.rows, p.columns);
   parallel_for(split.tiles * split.count, [&](std::int64_t task) {
-    alignas(64) float s[ContrastiveSplit::kTile * kStreamTile];
-    const Range rows = block_of(p.rows, ContrastiveSplit::kTile, task / split.count);
+    alignas(64) float s[kMaxTileSide * kStreamTile];
+    const Range rows = block_of(p.rows, split.tile, task / split.count);
     const Range all = block_of(p.columns, split.length, task % split.count);
     const PartialRows part(p, scratch, task % split.count);
     for (std::int64_t i = rows.begin; i < rows.end; ++i) part.store(i, RowSums(p));
@@ -124,7 +122,7 @@ void sum_pairs(const Contrastive& p, const ContrastiveInputs<T>& in, const Ident
 template <class T>
 void finish_rows(const Contrastive& p, const ContrastiveInputs<T>& in, std::int64_t parts, float* scratch,
                  const RowStats<float>& to, float* loss) {
-  for_each_block(p.rows, ContrastiveSplit::kTile, [&](std::int64_t begin, std::int64_t end) {
+  for_each_block(p.rows, 64, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       RowSums row(p);
       for (std::int64_t part = 0; part < parts; ++part) row.merge(p, PartialRows(p, scratch, part).load(i));
@@ -151,7 +149,7 @@ void contrastive(const Contrastive& p, const ContrastiveInputs<T>& in, float* sc
   } else {
     sum_parts(p, in, row_identity, column_identity, scratch);
   }
-  finish_rows(p, in, p.self ? 1 : ContrastiveSplit(p.rows, p.columns).count, scratch,
+  finish_rows(p, in, p.self ? 1 : ContrastiveSplit(ContrastiveSplit::kCpu, p.rows, p.columns).count, scratch,
               RowStats<float>(p, stats), loss);
 }
 

@@ -241,7 +241,7 @@ void contrastive(const Contrastive& p, const ContrastiveInputs<T>& in, float* sc
                  float* loss, Stream stream) {
   p.check();
   if (p.rows == 0) return;
-  const ContrastiveSplit split(p.rows, p.columns);
+  const ContrastiveSplit split(ContrastiveSplit::kCuda, p.rows, p.columns);
   launch("contrastive_sums", sum_parts<T>, static_cast<unsigned>(split.tiles * split.count), kTileThreads, 0,
          stream, p, split, in, scratch);
   launch_warp_per_row("contrastive_rows", finish_rows<T>, p.rows, stream, p, in, split.count, scratch, stats,
@@ -255,7 +255,7 @@ void contrastive_backward(const Contrastive& p, const ContrastiveInputs<T>& in, 
   const Side<T> queries{in.q, p.rows, {in.row_labels, p.row_period}, true};
   const Side<T> keys{in.k, p.columns, {in.column_labels, p.column_period}, p.self};
   if (dq != nullptr && p.rows > 0) {
-    const ContrastiveSplit split(p.rows, p.columns);
+    const ContrastiveSplit split(ContrastiveSplit::kCuda, p.rows, p.columns);
     const bool parts = split.count > 1;
     launch_gradients(p, split, queries, keys, stats, dloss, parts ? scratch : dq, stream);
     if (parts || p.own) {
@@ -265,7 +265,7 @@ void contrastive_backward(const Contrastive& p, const ContrastiveInputs<T>& in, 
   }
   if (dk != nullptr) {
     const std::int64_t n = p.columns * p.dim;
-    const ContrastiveSplit split(p.columns, p.rows);
+    const ContrastiveSplit split(ContrastiveSplit::kCuda, p.columns, p.rows);
     const bool parts = split.count != 1;  // no rows: no parts, and zeros
     if (p.rows > 0) launch_gradients(p, split, keys, queries, stats, dloss, parts ? scratch : dk, stream);
     if (parts)

@@ -68,15 +68,25 @@ struct ContrastiveInputs {
   const std::int64_t* column_labels = nullptr;
 };
 
-// How the rows of one matrix share the streaming of another among tasks: tile by tile of kTile owners, the stream cut into
-// `count` parts of `length` rows each. Partial results of the parts are added in their order.
+// How the rows of one matrix share the streaming of another among tasks: tile by tile of `tile` owners, the stream cut into
+// `count` parts of `length` rows each, so that there are about as many tasks as the device likes. Partial results of the
+// parts are added in their order.
 struct ContrastiveSplit {
-  static constexpr std::int64_t kTile = 64;
+  struct Rule {
+    std::int64_t tile;   // owners of a task
+    std::int64_t tasks;  // wanted
+    std::int64_t block;  // parts are multiples of this
+  };
+  static constexpr Rule kCuda{
+      .tile = 64, .tasks = 256, .block = 64};  // a GPU has a hundred processors or more
+  static constexpr Rule kCpu{.tile = 128, .tasks = 16, .block = 256};  // partial results cost memory traffic
+
+  std::int64_t tile;
   std::int64_t tiles;
   std::int64_t count;
   std::int64_t length;
 
-  ContrastiveSplit(std::int64_t owners, std::int64_t streamed);
+  ContrastiveSplit(const Rule& rule, std::int64_t owners, std::int64_t streamed);
 };
 
 #define NAGARE_DECLARE_TWIN                                                                            \

@@ -121,9 +121,9 @@ template <class T>
 void sum_parts(const Gradient& g, Roles roles, const Side<T>& owner, const Side<T>& stream,
                const ContrastiveSplit& split, float* out) {
   parallel_for(split.tiles * split.count, [&](std::int64_t task) {
-    alignas(64) float s[ContrastiveSplit::kTile * kStreamTile];
-    alignas(64) float w[ContrastiveSplit::kTile * kStreamTile];
-    const Range owners = block_of(owner.rows, ContrastiveSplit::kTile, task / split.count);
+    alignas(64) float s[kMaxTileSide * kStreamTile];
+    alignas(64) float w[kMaxTileSide * kStreamTile];
+    const Range owners = block_of(owner.rows, split.tile, task / split.count);
     const Range all = block_of(stream.rows, split.length, task % split.count);
     float* rows_out = out + (task % split.count * owner.rows + owners.begin) * g.p.dim;
     for (std::int64_t begin = all.begin; begin < all.end; begin += kStreamTile) {
@@ -179,7 +179,7 @@ template <class T>
 void queries_gradient(const Gradient& g, const ContrastiveInputs<T>& in, const Side<T>& queries,
                       const Side<T>& keys, float* partial, float* dq) {
   if (g.p.self) return sum_pairs(g, queries, dq);
-  const ContrastiveSplit split(g.p.rows, g.p.columns);
+  const ContrastiveSplit split(ContrastiveSplit::kCpu, g.p.rows, g.p.columns);
   const bool parts = split.count > 1;
   sum_parts(g, Roles::owners, queries, keys, split, parts ? partial : dq);
   if (parts || g.p.own) finish_queries(g, in, parts ? split.count : 0, partial, dq);
@@ -188,7 +188,7 @@ void queries_gradient(const Gradient& g, const ContrastiveInputs<T>& in, const S
 template <class T>
 void keys_gradient(const Gradient& g, const Side<T>& queries, const Side<T>& keys, float* partial,
                    float* dk) {
-  const ContrastiveSplit split(g.p.columns, g.p.rows);
+  const ContrastiveSplit split(ContrastiveSplit::kCpu, g.p.columns, g.p.rows);
   const bool parts = split.count > 1;
   sum_parts(g, Roles::streamed, keys, queries, split, parts ? partial : dk);
   if (!parts) return;

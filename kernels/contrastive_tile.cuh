@@ -20,7 +20,7 @@ inline constexpr int kPanelStride = 68;  // 64 and a shift of banks; a multiple 
 inline constexpr int kPanelFloats = kDepth * kPanelStride;
 inline constexpr int kChunk = 128;
 inline constexpr int kChunkStride = 132;
-static_assert(kTileSide == ContrastiveSplit::kTile);
+static_assert(kTileSide == ContrastiveSplit::kCuda.tile);
 static_assert(2 * kPanelFloats <= kTileSide * kChunkStride);
 
 __device__ inline int own_row(int i) { return static_cast<int>(threadIdx.x) / kThreadsPerRow * kOwnRows + i; }

@@ -52,9 +52,13 @@ void for_each_same(const Identities& owner, const Range& owners, const Identitie
   for (std::int64_t i = owners.begin; i < owners.end; ++i) {
     if (i > owners.begin) identity = owner.next(i, identity);
     if (stream.labels != nullptr) {
+      std::int64_t same[kMaxTileSide];
+      std::int64_t count = 0;
       for (std::int64_t j = streamed.begin; j < streamed.end; ++j) {
-        if (stream.labels[j] == identity) body(i, j);
+        same[count] = j;  // without a branch: which labels are equal cannot be foretold
+        count += stream.labels[j] == identity ? 1 : 0;
       }
+      for (std::int64_t k = 0; k < count; ++k) body(i, same[k]);
     } else if (identity < stream.period) {
       const std::int64_t ahead = identity >= first ? identity - first : identity - first + stream.period;
       for (std::int64_t j = streamed.begin + ahead; j < streamed.end; j += stream.period) body(i, j);

@@ -257,7 +257,8 @@ TEST_P(ContrastiveTest, TilesFollowEachOther) {
     Contrastive p{.rows = 3, .columns = 257 * 64 + 5, .dim = dim, .temperature = 0.2F};
     p.row_period = p.column_period = 5000;
     const Inputs in = make_inputs(p);
-    ASSERT_GT(kernels::ContrastiveSplit(p.rows, p.columns).length, kernels::ContrastiveSplit::kTile);
+    using Split = kernels::ContrastiveSplit;
+    ASSERT_GT(Split(Split::kCuda, p.rows, p.columns).length, Split::kCuda.block);
     const Outputs out = forward<float>(GetParam(), p, in);
     const Definition definition{p, in};
     const std::vector<double> want = definition.losses();
