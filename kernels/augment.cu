@@ -139,7 +139,9 @@ __device__ void blur(const Augment& p, const AugmentParameters& crop, const Augm
   const auto width = static_cast<int>(p.out_width);
   const int radius = crop.blur_kernel / 2;
   double sum = 0;
+#pragma unroll 1  // the registers that arithmetic in double takes
   for (int k = -radius; k <= radius; ++k) sum += gaussian(k, crop.blur_sigma);
+#pragma unroll 1
   for (int k = static_cast<int>(threadIdx.x); k <= 2 * radius; k += kBlock) {
     work.row[k] = static_cast<float>(gaussian(k - radius, crop.blur_sigma) / sum);
   }
@@ -194,13 +196,14 @@ __device__ void augment_crop(const Augment& p, const AugmentParameters& crop, co
 }
 
 template <class In, class Out>
-__global__ void augment_crops(Augment p, std::int64_t slot_bytes, bool in_shared, const In* images,
-                              const AugmentParameters* crops, Out* out, char* scratch) {
+__global__ void __launch_bounds__(kBlock, 3)
+    augment_crops(Augment p, std::int64_t slot_bytes, bool in_shared, const In* images,
+                  const AugmentParameters* crops, Out* out, char* scratch) {
   NAGARE_DYNAMIC_SHARED(float4, shared);
   void* slot = in_shared ? static_cast<void*>(shared) : static_cast<void*>(scratch + blockIdx.x * slot_bytes);
   const AugmentWork work = carve_work(p, slot);
   for (std::int64_t i = blockIdx.x; i < p.crops; i += gridDim.x) {
-    const AugmentParameters crop = crops[i];
+    const AugmentParameters& crop = crops[i];
     augment_crop(p, crop, images + crop.image * p.height * p.width * 3, work, out + i * p.out_pixels() * 3);
     __syncthreads();  // the next crop overwrites what this one still reads
   }

@@ -41,18 +41,18 @@ struct OctaveRow {
   const std::uint32_t* corners;
   int octave;
   std::uint32_t period;
-  PerlinSum sum;
+  PerlinFold fold;
   std::int32_t amplitude;
   std::uint32_t u, v, du, dv;
 };
 
-NAGARE_SIMD void add_octave(std::int64_t n, const OctaveRow& row, std::int32_t* values) {
+NAGARE_SIMD void add_octave(int n, const OctaveRow& row, std::int32_t* values) {
   const OctaveRow r = row;  // a copy that the stores below cannot change
 #pragma GCC ivdep           // nor do they change the gradients
-  for (std::int64_t i = 0; i < n; ++i) {
+  for (int i = 0; i < n; ++i) {
     const auto x = static_cast<std::uint32_t>(i);
     const std::int32_t noise = perlin_octave(r.corners, r.octave, r.period, r.u + r.du * x, r.v + r.dv * x);
-    values[i] += perlin_term(r.sum, r.amplitude, noise);
+    values[i] += perlin_term(r.fold, r.amplitude, noise);
   }
 }
 
@@ -83,11 +83,11 @@ void draw_image(const PerlinImage& image, std::int64_t size, std::uint8_t* pixel
       const auto column = static_cast<std::uint32_t>(begin);
       const auto row = static_cast<std::uint32_t>(y);
       for (int o = 0; o < image.octaves; ++o) {
-        add_octave(n,
+        add_octave(static_cast<int>(n),
                    {.corners = lattices.corners[o],
                     .octave = o,
                     .period = static_cast<std::uint32_t>(perlin_period(image, o)),
-                    .sum = image.sum,
+                    .fold = perlin_fold(image.sum),
                     .amplitude = image.amplitude[o],
                     .u = view[0] * column + view[1] * row + view[2],
                     .v = view[3] * column + view[4] * row + view[5],

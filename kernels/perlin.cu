@@ -30,6 +30,7 @@ __global__ void draw_perlin(Perlin p, const PerlinImage* images, std::uint8_t* p
       }
     }
     __syncthreads();
+    const PerlinFold fold = perlin_fold(image.sum);
     std::uint8_t* out = pixels + n * area * 3;
     const bool aligned = reinterpret_cast<std::uintptr_t>(out) % 4 == 0;
     for (std::int64_t begin = 4 * static_cast<std::int64_t>(threadIdx.x); begin < area; begin += 4 * kBlock) {
@@ -44,7 +45,7 @@ __global__ void draw_perlin(Perlin p, const PerlinImage* images, std::uint8_t* p
         for (int o = 0; o < image.octaves; ++o) {
           const std::int32_t noise = perlin_octave(corners + o * kPerlinLattice, o,
                                                    static_cast<std::uint32_t>(perlin_period(image, o)), u, v);
-          value += perlin_term(image.sum, image.amplitude[o], noise);
+          value += perlin_term(fold, image.amplitude[o], noise);
         }
         const std::int32_t shade = perlin_shade(image.gain, image.offset, image.fold, value);
         for (int c = 0; c < 3; ++c) bytes[3 * k + c] = perlin_channel(image.low[c], image.high[c], shade);

@@ -41,12 +41,17 @@ NAGARE_HOST_DEVICE inline std::uint32_t perlin_corners(const std::uint8_t* gradi
   return at(column, row) | at(right, row) << 8 | at(column, below) << 16 | at(right, below) << 24;
 }
 
-// g . (dx, dy) for the gradient that the low three bits of `code` name.
+// g . (dx, dy) for the gradient that the low three bits of `code` name. Selections by masks, of all ones or none: with
+// conditions instead, compilers make branches of them.
 NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE std::int32_t perlin_slope(std::uint32_t code, std::int32_t dx,
                                                                  std::int32_t dy) {
-  const std::int32_t once = (code & 4U) != 0 ? dx : dy;
-  const std::int32_t twice = (code & 4U) != 0 ? 2 * dy : 2 * dx;
-  return ((code & 1U) != 0 ? -once : once) + ((code & 2U) != 0 ? -twice : twice);
+  const auto bits = static_cast<std::int32_t>(code);
+  const std::int32_t negate_once = -(bits & 1);
+  const std::int32_t negate_twice = -((bits >> 1) & 1);
+  const std::int32_t turn = -((bits >> 2) & 1) & (dx ^ dy);
+  const std::int32_t once = dy ^ turn;         // dx where the third bit is set
+  const std::int32_t twice = 2 * (dx ^ turn);  // dy there
+  return ((once ^ negate_once) - negate_once) + ((twice ^ negate_twice) - negate_twice);
 }
 
 // 6 t^5 - 15 t^4 + 10 t^3 for t in [0, 1].
@@ -76,8 +81,8 @@ NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE std::int32_t perlin_octave(const std::uin
                                                                   std::uint32_t v) {
   u <<= octave;
   v <<= octave;
-  const std::uint32_t column = (u >> kPerlinViewBits) & (period - 1);
-  const std::uint32_t row = (v >> kPerlinViewBits) & (period - 1);
+  const auto column = static_cast<std::int32_t>((u >> kPerlinViewBits) & (period - 1));
+  const auto row = static_cast<std::int32_t>((v >> kPerlinViewBits) & (period - 1));
   constexpr int kDropped = kPerlinViewBits - kPerlinBits;
   constexpr std::uint32_t kFraction = static_cast<std::uint32_t>(kPerlinOne) - 1;
   return perlin_noise(corners[row * kPerlinPeriod + column],
@@ -85,11 +90,23 @@ NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE std::int32_t perlin_octave(const std::uin
                       static_cast<std::int32_t>((v >> kDropped) & kFraction));
 }
 
-NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE std::int32_t perlin_term(PerlinSum sum, std::int32_t amplitude,
-                                                                std::int32_t noise) {
-  const std::int32_t positive = noise < 0 ? -noise : noise;
-  const std::int32_t folded = sum == PerlinSum::ridged ? kPerlinOne - positive : positive;
-  return (amplitude * (sum == PerlinSum::sum ? noise : folded)) >> kPerlinBits;
+// f(n) of a PerlinSum as base +- n or base +- |n|; the same for all pixels of an image.
+struct PerlinFold {
+  std::int32_t absolute;  // all ones: |n|
+  std::int32_t negate;    // all ones: minus
+  std::int32_t base;
+};
+
+NAGARE_HOST_DEVICE inline PerlinFold perlin_fold(PerlinSum sum) {
+  const bool ridged = sum == PerlinSum::ridged;
+  return {sum == PerlinSum::sum ? 0 : -1, ridged ? -1 : 0, ridged ? kPerlinOne : 0};
+}
+
+NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE std::int32_t perlin_term(const PerlinFold& fold,
+                                                                std::int32_t amplitude, std::int32_t noise) {
+  const std::int32_t below = (noise >> 31) & fold.absolute;
+  const std::int32_t folded = (noise ^ below) - below;
+  return (amplitude * (fold.base + ((folded ^ fold.negate) - fold.negate))) >> kPerlinBits;
 }
 
 NAGARE_HOST_DEVICE NAGARE_FORCE_INLINE std::int32_t perlin_shade(std::int32_t gain, std::int32_t offset,

@@ -95,7 +95,14 @@ NAGARE_HOST_DEVICE inline TapRange fill_taps(const ResizeAxis& axis, int i, floa
     return distance < 1 ? 1 - distance : 0.0;
   };
   double sum = 0;
+  // Unrolled, the arithmetic in double would take most of a GPU thread's registers, for loops that run once per axis.
+#if defined(__CUDACC__)
+#pragma unroll 1
+#endif
   for (int k = 0; k < count; ++k) sum += weight(k);
+#if defined(__CUDACC__)
+#pragma unroll 1
+#endif
   for (int k = 0; k < count; ++k) weights[k] = static_cast<float>(weight(k) / sum);
   return {begin, count};
 }
