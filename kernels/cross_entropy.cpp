@@ -78,7 +78,7 @@ NAGARE_INLINE void gradient_of(const T* x, const float* q, std::int64_t n, float
   for (std::int64_t c = 0; c < n; c += kLanes) {
     simd::load_row(x, c, n, 0.0F, v);
     if (q != nullptr) simd::load_row(q, c, n, 0.0F, weight);
-    simd::exp((v - max) - log_sum, v);
+    simd::exp_or_zero((v - max) - log_sum, v);
     simd::store_row(dx, c, n, (v * mass - weight) * scale);
   }
 }

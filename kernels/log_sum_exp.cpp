@@ -26,7 +26,7 @@ NAGARE_INLINE void backward_of(const T* x, std::int64_t n, float max, float log_
   Vector v;
   for (std::int64_t c = 0; c < n; c += kLanes) {
     simd::load_row(x, c, n, 0.0F, v);
-    simd::exp((v - max) - log_sum, v);
+    simd::exp_or_zero((v - max) - log_sum, v);
     simd::store_row(dx, c, n, v * dy);
   }
 }

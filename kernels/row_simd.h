@@ -37,7 +37,7 @@ NAGARE_INLINE float sum_of_exp(const T* x, std::int64_t begin, std::int64_t end,
   Vector v;
   for (std::int64_t c = begin; c < end; c += kLanes) {
     load_row(x, c, end, -INFINITY, v);
-    exp((v - shift) * scale, v);
+    exp_or_zero((v - shift) * scale, v);
     total += v;
   }
   return sum(total);

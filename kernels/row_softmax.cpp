@@ -33,8 +33,8 @@ NAGARE_SIMD void softmax_row(const float* x, std::int64_t n, float scale, float*
     Vector total = {};
     for (std::int64_t c = tile; c < tile_end(tile, n); c += kLanes) {
       simd::load_row(x, c, n, -INFINITY, v);
-      simd::exp((v - max) * scale,
-                v);  // NaN where the row has NaN, +inf, or -inf alone: so is the sum, and all of y
+      simd::exp_or_zero((v - max) * scale,
+                        v);  // NaN where the row has NaN, +inf, or -inf alone: so is the sum, and all of y
       total += v;
       simd::store_row(y, c, n, v);
     }
@@ -87,7 +87,7 @@ NAGARE_SIMD void log_softmax_row_backward(const float* y, const float* dy, std::
   for (std::int64_t c = 0; c < n; c += kLanes) {
     simd::load_row(y, c, n, 0.0F, a);
     simd::load_row(dy, c, n, 0.0F, b);
-    simd::exp(a, a);
+    simd::exp_or_zero(a, a);
     simd::store_row(dx, c, n, (b - a * mass) * scale);
   }
 }

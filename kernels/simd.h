@@ -140,4 +140,15 @@ NAGARE_INLINE void exp(const Vector& x, Vector& y) {
   y = x == x ? p : x;
 }
 
+// e^x, but 0 below -69 (1e-30): for weights beside others near 1. Subnormal numbers, which exp() and products with its
+// results would make there, cost the processor a hundred times as much as others.
+NAGARE_INLINE void exp_or_zero(const Vector& x, Vector& y) {
+  const Vector low = Vector{} - 69.0F;
+  const auto is_nothing = x < low;
+  const Vector t = is_nothing ? low : x;
+  Vector e;
+  exp(t, e);
+  y = is_nothing ? Vector{} : e;
+}
+
 }  // namespace nagare::simd

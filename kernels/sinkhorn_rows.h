@@ -43,7 +43,7 @@ NAGARE_INLINE void exponentials_of(const T* s, std::int64_t cols, float max, flo
   for (std::int64_t c = 0; c < cols; c += kLanes) {
     simd::load_row(s, c, cols, 0.0F, v);
     simd::load_row(sums, c, cols, 0.0F, sum);
-    simd::exp((v - max) * scale, v);
+    simd::exp_or_zero((v - max) * scale, v);
     sum += v * weight;
     simd::store_row(e, c, cols, v);
     simd::store_row(sums, c, cols, sum);
@@ -70,7 +70,9 @@ NAGARE_INLINE void load_exponents(const T* s, std::int64_t c, std::int64_t cols,
   load_exponents(s, c, cols, scale, 0.0, t);
   t += shift;
 }
-NAGARE_INLINE void exp_of(const Wide& t, Vector& y) { simd::exp(__builtin_convertvector(t, Vector), y); }
+NAGARE_INLINE void exp_of(const Wide& t, Vector& y) {
+  simd::exp_or_zero(__builtin_convertvector(t, Vector), y);
+}
 
 // -ln sum_k exp(s scale + g[k]); g is -inf behind the last column.
 template <class T>
@@ -109,7 +111,7 @@ NAGARE_INLINE void add_columns(const T* s, std::int64_t count, std::int64_t cols
     }
     const Wide from = __builtin_convertvector(largest, Wide);
     simd::load_row(sum, c, cols, 0.0F, total);
-    simd::exp(before - largest, before);
+    simd::exp_or_zero(before - largest, before);
     total *= before;
     for (std::int64_t i = 0; i < count; ++i) {
       load_exponents(s + i * cols, c, cols, scale, f[i], t);

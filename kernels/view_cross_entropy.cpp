@@ -95,7 +95,7 @@ NAGARE_INLINE void add_teacher_tile(const T* t, const float* c, std::int64_t beg
   for (std::int64_t i = begin; i < end; i += kLanes) {
     simd::load_row(t, i, end, -INFINITY, v);
     simd::load_row(c, i, end, 0.0F, shift);
-    simd::exp(((v - shift) - from) * scale, v);
+    simd::exp_or_zero(((v - shift) - from) * scale, v);
     total += v;
   }
   row.sum += simd::sum(total);
@@ -110,7 +110,7 @@ NAGARE_INLINE void teacher_tile(const T* t, const float* c, std::int64_t begin, 
   for (std::int64_t i = begin; i < end; i += kLanes) {
     simd::load_row(t, i, end, 0.0F, v);
     simd::load_row(c, i, end, 0.0F, shift);
-    simd::exp(((v - shift) - max) * scale - log_sum, v);
+    simd::exp_or_zero(((v - shift) - max) * scale - log_sum, v);
     simd::store_row(q, i - begin, end - begin, v);
   }
 }
@@ -138,7 +138,7 @@ NAGARE_INLINE void add_student_tile(const T* s, std::int64_t begin, std::int64_t
     v -= from;
     mass += weight;
     dot += weight != 0.0F ? weight * v : Vector{};
-    simd::exp(v * scale, v);
+    simd::exp_or_zero(v * scale, v);
     total += v;
   }
   row.sum += simd::sum(total);
@@ -163,7 +163,7 @@ NAGARE_INLINE void student_gradient_tile(const T* s, std::int64_t begin, std::in
   for (std::int64_t i = begin; i < end; i += kLanes) {
     simd::load_row(s, i, end, -INFINITY, v);
     weights_at(w, i - begin, end - begin, weight);
-    simd::exp((v - g.max) * g.scale - g.log_sum, v);
+    simd::exp_or_zero((v - g.max) * g.scale - g.log_sum, v);
     simd::store_row(ds, i, end, (v * g.mass - weight) * g.factor);
   }
 }

@@ -73,7 +73,8 @@ __device__ void load_targets(const ViewCrossEntropy& p, const ViewTargets<T>& ta
       } else {
         const std::int64_t r = p.views * p.batch + row;
         const float t = load(targets.logits + row * p.cols + c) - targets.center[c];
-        value = expf((t - saved.max[r]) * scale - saved.log_sum[r]);
+        const float exponent = (t - saved.max[r]) * scale - saved.log_sum[r];
+        value = exponent < -69.0F ? 0.0F : expf(exponent);  // as the CPU twin
       }
       q[a * kChunk + (c - begin)] = value;
     }

@@ -13,7 +13,7 @@
 // workspace f32 (workspace_floats()), used inside a forward (the CUDA twin's partial sums; CPU: nullptr will do)
 // memory    no probability matrix is stored: forward and backward compute those of the teacher as they go
 // aliasing  ds may be s
-// special   s = -inf is a masked entry: where q is 0 it counts nothing and its gradient is 0, else the loss is infinite.
+// special   s = -inf is a masked entry: where q is 0 (a teacher's below 1e-30 is) it counts nothing and its gradient is 0, else the loss is infinite.
 //           NaN in a row of s or t makes that image's loss NaN
 // accuracy  2e-6 of the loss for logits / temperature up to +-1e4 and any offset of a row
 // determinism the same bits for any number of threads and on every run
