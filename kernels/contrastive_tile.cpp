@@ -16,7 +16,6 @@ using simd::Vector;
 // a hundred cycles for every subnormal number, which masked logits and low temperatures would make in plenty.
 // x = n ln 2 + r, e^r = 1 + r + r^2 (minimax polynomial of degree 3), 2^n added to the exponent's bits.
 NAGARE_INLINE void exp_or_zero(const Vector& x, Vector& y) {
-  using I32 = std::int32_t __attribute__((vector_size(64)));
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it rounds to an integer, left in the low bits
   const Vector zero{};
   const auto computed = x >= zero - 70.0F;
@@ -27,8 +26,8 @@ NAGARE_INLINE void exp_or_zero(const Vector& x, Vector& y) {
   p = p * r + 0.166671182F;
   p = p * r + 0.499992258F;
   p = (p * r) * r + r + 1.0F;
-  I32 n;
-  I32 bits;
+  simd::bits::U32 n;  // unsigned: the sum wraps around
+  simd::bits::U32 bits;
   std::memcpy(&n, &shifted, sizeof n);
   std::memcpy(&bits, &p, sizeof bits);
   bits += n << 23;

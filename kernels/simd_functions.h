@@ -11,13 +11,13 @@ namespace nagare::simd {
 // x = 2^e m with m in [sqrt(1/2), sqrt(2)); ln m = 2 artanh(s), s = (m - 1) / (m + 1), by its series: s^2 < 0.03.
 NAGARE_INLINE void log(const Vector& x, Vector& y) {
   using I32 = std::int32_t __attribute__((vector_size(64)));
-  constexpr std::int32_t kSqrtHalf = 0x3f3504f3;  // the bits of sqrt(1/2)
-  const auto subnormal = x < 1.17549435e-38F;     // or not positive: put right at the end
+  constexpr std::uint32_t kSqrtHalf = 0x3f3504f3;  // the bits of sqrt(1/2)
+  const auto subnormal = x < 1.17549435e-38F;      // or not positive: put right at the end
   const Vector scaled = subnormal ? x * 8388608.0F : x;
-  I32 bits;
-  std::memcpy(&bits, &scaled, sizeof bits);
-  const I32 exponent = (bits - kSqrtHalf) >> 23;
-  const I32 mantissa_bits = bits - (exponent << 23);
+  bits::U32 word;  // unsigned: those of a negative number wrap around, and end as NaN
+  std::memcpy(&word, &scaled, sizeof word);
+  const I32 exponent = reinterpret_cast<I32>(word - kSqrtHalf) >> 23;
+  const bits::U32 mantissa_bits = word - (reinterpret_cast<bits::U32>(exponent) << 23);
   Vector m;
   std::memcpy(&m, &mantissa_bits, sizeof m);
   const Vector zero{};

@@ -46,7 +46,7 @@ FractalImage triangle(std::int64_t size, std::uint32_t sample) {
 std::vector<std::uint8_t> draw(Device device, const Fractal& p, const std::vector<FractalImage>& images) {
   const auto bytes = static_cast<std::int64_t>(images.size() * sizeof(FractalImage));
   std::vector<std::uint8_t> packed(static_cast<std::size_t>(bytes));
-  std::memcpy(packed.data(), images.data(), packed.size());
+  if (!images.empty()) std::memcpy(packed.data(), images.data(), packed.size());
   const Tensor described = Tensor::from(packed, {bytes}, device);
   const Tensor scratch =
       Tensor::empty({p.count * p.size * p.size * 2}, {.device = device});  // f32 is as wide as u32
