@@ -20,6 +20,14 @@ std::uint64_t head_seed(std::uint64_t seed, std::uint32_t head) {
   return high << 32 | random.next();
 }
 
+std::vector<std::int64_t> projector_widths(const models::Backbone& backbone, std::int64_t layers,
+                                           ProjectorWidths widths) {
+  std::vector<std::int64_t> list{backbone.feature_dim()};
+  for (std::int64_t layer = 1; layer < layers; ++layer) list.push_back(widths.hidden);
+  list.push_back(widths.dim);
+  return list;
+}
+
 ViewPlan plan_of(std::vector<ViewRecipe> recipes, const MethodContext& context) {
   for (ViewRecipe& recipe : recipes) {
     recipe.mean = context.mean;

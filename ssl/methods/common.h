@@ -13,6 +13,14 @@ namespace nagare::ssl {
 // A seed for head number `head` (from 0): heads and backbone must not start from the same numbers.
 std::uint64_t head_seed(std::uint64_t seed, std::uint32_t head);
 
+// A projector's widths from the backbone's features on: `layers` - 1 hidden ones and `dim`.
+struct ProjectorWidths {
+  std::int64_t hidden;
+  std::int64_t dim;
+};
+std::vector<std::int64_t> projector_widths(const models::Backbone& backbone, std::int64_t layers,
+                                           ProjectorWidths widths);
+
 // `views` views of one recipe, normalised with the data set's statistics.
 ViewPlan plan_of(ViewRecipe recipe, std::int64_t views, const MethodContext& context);
 

@@ -9,10 +9,8 @@ namespace nagare::ssl {
 namespace {
 
 models::MlpOptions projector(const SimSiamOptions& options, const MethodContext& context) {
-  std::vector<std::int64_t> widths{context.backbone->feature_dim()};
-  for (std::int64_t layer = 1; layer < options.projector_layers; ++layer) widths.push_back(options.hidden);
-  widths.push_back(options.dim);
-  return {.widths = widths,
+  return {.widths = projector_widths(*context.backbone, options.projector_layers,
+                                     {.hidden = options.hidden, .dim = options.dim}),
           .hidden_bias = options.hidden_bias,
           .output_bias = options.hidden_bias,
           .output_norm = true,

@@ -5,6 +5,7 @@
 
 #include "engine/device/errors.h"
 #include "engine/text/nearest.h"
+#include "ssl/methods/barlow.h"
 #include "ssl/methods/byol.h"
 #include "ssl/methods/emp_ssl.h"
 #include "ssl/methods/emp_ssl_contrastive.h"
@@ -13,6 +14,7 @@
 #include "ssl/methods/simsiam.h"
 #include "ssl/methods/supcon.h"
 #include "ssl/methods/supervised.h"
+#include "ssl/methods/vicreg.h"
 
 namespace nagare::ssl {
 namespace {
@@ -23,6 +25,8 @@ std::vector<OptionInfo> options_of() {
 }
 
 constexpr MethodRow kMethods[] = {
+    {"barlow", "makes each dimension of two views agree with itself and with no other",
+     "Zbontar et al., ICML 2021", make_barlow, options_of<BarlowOptions>},
     {"byol", "predicts what its own moving average makes of the other view", "Grill et al., NeurIPS 2020",
      make_byol, options_of<ByolOptions>},
     {"emp-ssl", "many patches agree with their mean, a coding rate spreads images",
@@ -39,6 +43,8 @@ constexpr MethodRow kMethods[] = {
      "Khosla et al., NeurIPS 2020", make_supcon, options_of<SupConOptions>},
     {"supervised", "learns the labels: a baseline, not self-supervised", "He et al., CVPR 2016",
      make_supervised, options_of<SupervisedOptions>},
+    {"vicreg", "two views agree; every dimension varies, no two vary together", "Bardes et al., ICLR 2022",
+     make_vicreg, options_of<VicRegOptions>},
 };
 
 }  // namespace

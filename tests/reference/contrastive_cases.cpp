@@ -1,9 +1,11 @@
-// Cases of the losses/ group in which rows pick out their partners among others: NT-Xent, InfoNCE and what is made of it.
+// Cases of the losses/ group in which rows pick out their partners among others: NT-Xent, InfoNCE and what is made of it,
+// and the queue of keys.
 
 #include "engine/ops/elementwise.h"
 #include "engine/ops/nearest.h"
 #include "engine/ops/normalize.h"
 #include "engine/ops/shape_ops.h"
+#include "ssl/buffers/feature_queue.h"
 #include "ssl/losses/info_nce.h"
 #include "ssl/losses/ntxent.h"
 #include "ssl/losses/supcon.h"
@@ -79,8 +81,27 @@ void supcon_case(Case& c) {
   finish_loss(c, ssl::supcon_loss(z, {c.input("labels")}, options), {{"z", z}});
 }
 
+// The last keys that were seen: batches pushed one after the other into a queue that starts as the file's.
+void moco_queue_case(Case& c) {
+  const Tensor rows = c.input("queue");
+  ssl::FeatureQueue queue(rows.shape(), 0, c.device());
+  nn::StateList state;
+  queue.list_state(state);
+  state.find("queue")->tensor.copy_from(rows);
+  const Tensor next = state.find("queue_ptr")->tensor;
+  next.copy_from(c.input("ptr").to(next.device()));
+  for (int batch = 0; c.has_input("keys" + std::to_string(batch)); ++batch) {
+    queue.push(c.input("keys" + std::to_string(batch)));
+  }
+  c.check("out.queue", queue.rows());
+  c.check("out.ptr", next);
+  c.not_exposed("out.queue_lightly");  // lightly drops the keys that reach beyond the end
+  c.not_exposed("out.ptr_lightly");
+}
+
 constexpr Handler kHandlers[] = {
     {"cassle_simclr", cassle_simclr_case},
+    {"moco_queue", moco_queue_case},
     {"moco_v2", moco_v2_case},
     {"moco_v3", moco_v3_case},
     {"nnclr", nnclr_case},

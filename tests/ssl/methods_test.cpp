@@ -25,6 +25,7 @@ constexpr std::int64_t kSize = 8;
 constexpr std::int64_t kBatch = 4;
 
 OptionValues small(const std::string& name) {
+  if (name == "barlow" || name == "vicreg") return {{"hidden", "16"}, {"dim", "12"}};
   if (name == "byol") return {{"hidden", "16"}, {"dim", "12"}, {"predictor-hidden", "6"}};
   if (name == "simsiam") return {{"hidden", "16"}, {"dim", "12"}, {"predictor-hidden", "6"}};
   if (name == "simclr") return {{"hidden", "16"}, {"dim", "12"}};
@@ -240,6 +241,52 @@ TEST(MethodTableTest, ByolsTargetFollowsTheOnlineNetwork) {
   EXPECT_FLOAT_EQ(target.to_vector<float>()[0], 2.25F);
   method->after_step({.step = 2, .total_steps = 2});  // 1: it stands still
   EXPECT_FLOAT_EQ(target.to_vector<float>()[0], 2.25F);
+}
+
+// Published: the second view alone is solarised, and the views differ; UCL: both are drawn alike.
+TEST(MethodTableTest, BarlowsViewsAreAsymmetricUnlessAskedOtherwise) {
+  const auto published = make("barlow");
+  EXPECT_EQ(published->view_plan().views[0].solarise_probability, 0.0F);
+  EXPECT_EQ(published->view_plan().views[1].solarise_probability, 0.2F);
+  const auto symmetric = make("barlow", 1, {{"views", "symmetric"}});
+  EXPECT_EQ(symmetric->view_plan().views[1].solarise_probability, 0.0F);
+  EXPECT_EQ(symmetric->view_plan().views[0].crop_scale_min, 0.2F);
+}
+
+TEST(MethodTableTest, BarlowsOptionsReachTheLossAndTheProjector) {
+  const auto base = make("barlow");
+  const Views views = views_for(*base, 8);
+  const double loss = output_of(*base, views).loss.item();
+  EXPECT_NEAR(output_of(*make("barlow", 1, {{"scale", "0.2"}}), views).loss.item(), 2 * loss, 1e-5 * loss);
+  // lambda 0 leaves sum_i (C_ii - 1)^2, whose D terms are at most 4 each.
+  EXPECT_LE(output_of(*make("barlow", 1, {{"lambda", "0"}, {"scale", "1"}}), views).loss.item(), 4.0 * 12);
+  // A match of unbiased deviations is C_ii = (B - 1) / B: another loss than the published one.
+  const double unbiased =
+      output_of(*make("barlow", 1, {{"unbiased", "on"}, {"epsilon", "0"}}), views).loss.item();
+  EXPECT_GT(std::abs(unbiased - loss), 1e-3 * loss);
+  nn::StateList list;
+  make("barlow", 1, {{"output-norm", "on"}, {"bias", "on"}, {"projector-layers", "2"}})->list_state(list);
+  EXPECT_NE(list.find("projector.3.bias"), nullptr);    // the second and last Linear layer
+  EXPECT_NE(list.find("projector.4.weight"), nullptr);  // its batch norm
+  EXPECT_EQ(list.find("projector.6.weight"), nullptr);
+}
+
+// The half is on the deviation term alone: without it that term doubles and the others stay.
+TEST(MethodTableTest, VicRegsHalfIsOnItsDeviationTermAlone) {
+  const auto published = make("vicreg");
+  const auto summed = make("vicreg", 1, {{"halved", "off"}});
+  const Views views = views_for(*published, 9);
+  const auto metric = [](const StepOutput& output, const std::string& name) {
+    return std::ranges::find(output.metrics, name, &Metric::name)->value;
+  };
+  const StepOutput half = output_of(*published, views);
+  const StepOutput whole = output_of(*summed, views);
+  EXPECT_NEAR(metric(whole, "deviation"), 2 * metric(half, "deviation"), 1e-6);
+  EXPECT_EQ(metric(whole, "similarity"), metric(half, "similarity"));
+  EXPECT_EQ(metric(whole, "covariance"), metric(half, "covariance"));
+  EXPECT_NEAR(half.loss.item(),
+              25 * metric(half, "similarity") + 25 * metric(half, "deviation") + metric(half, "covariance"),
+              1e-4 * half.loss.item());
 }
 
 TEST(MethodTableTest, PatchPlanFollowsTheOptions) {
