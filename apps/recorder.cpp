@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/signals.h"
+#include "engine/device/memory.h"
 #include "engine/io/clock.h"
 
 namespace nagare::apps {
@@ -42,12 +43,18 @@ Recorder::Recorder(Session& session, const Options& options, RunDirectory& run, 
       options_(options),
       run_(run),
       console_(console),
+      events_(run.path(), session.trainer->steps_done()),
       start_(seconds_now()),
       images_trained_(before.images),
       training_seconds_(before.seconds) {
   const std::int64_t planned = session.trainer->planned_steps();
   last_step_ = options.max_steps > 0 ? std::min(options.max_steps, planned) : planned;
   step_ = session.trainer->steps_done();
+}
+
+void Recorder::write(const Json& line) {
+  run_.add_metrics(line.dump());
+  events_.add(line);
 }
 
 void Recorder::on_step(const ssl::StepReport& report) {
@@ -71,8 +78,9 @@ void Recorder::on_step(const ssl::StepReport& report) {
   put(line, "loss", report.loss);
   put(line, "lr", report.learning_rate);
   put(line, "seconds", report.seconds);
+  line["memory_bytes"] = memory_use(session_.device).in_use;
   for (const ssl::Metric& metric : report.metrics) put(line, metric.name, metric.value);
-  run_.add_metrics(line.dump());
+  write(line);
 
   show_progress(report, step_ == last_step_);
   if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0) save();
@@ -106,7 +114,8 @@ void Recorder::on_evaluation(const ssl::EvaluationReport& report) {
     line["task_knn"].push_back(std::isfinite(accuracy) ? Json(accuracy) : Json(nullptr));
   }
   put(line, "seconds", report.evaluation.seconds);
-  run_.add_metrics(line.dump());
+  if (!report.stored_by_task.empty()) line["stored_by_task"] = report.stored_by_task;
+  write(line);
 
   const std::string when = report.step == 0  ? "untrained network"
                            : report.task_end ? fmt::format("after task {}", report.task + 1)

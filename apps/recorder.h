@@ -1,10 +1,12 @@
 #pragma once
-// Listens to the training loop: progress line, metrics.jsonl, checkpoints, stop requests.
+// Listens to the training loop: progress line, metrics.jsonl, TensorBoard events, checkpoints, stop requests.
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "apps/console.h"
+#include "apps/event_log.h"
 #include "apps/run_directory.h"
 #include "apps/session.h"
 
@@ -26,12 +28,14 @@ class Recorder : public ssl::TrainObserver {
   double training_seconds() const { return training_seconds_; }
 
  private:
+  void write(const nlohmann::ordered_json& line);
   void show_progress(const ssl::StepReport& report, bool last);
 
   Session& session_;
   const Options& options_;
   RunDirectory& run_;
   Console& console_;
+  EventLog events_;
   double start_ = 0.0;          // monotonic seconds
   std::int64_t last_step_ = 0;  // the run ends there
   std::int64_t step_ = 0;

@@ -6,6 +6,7 @@
 //   RUN/config.resolved.toml    every option and where it came from
 //   RUN/env.json                version, command line, machine
 //   RUN/metrics.jsonl           first line the schema, then one object per step and per evaluation
+//   RUN/events.out.tfevents.*   the same numbers for TensorBoard, one file per session
 //   RUN/results.json            the end of the run
 //   RUN/log.txt                 what stderr said
 //   RUN/checkpoints/            see checkpoint.h

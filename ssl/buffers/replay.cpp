@@ -45,4 +45,10 @@ Batch with_replay(const Batch& arriving, const StoredImages& stored, std::span<c
   return batch;
 }
 
+std::vector<std::int64_t> ids_of(const StoredImages& stored, std::span<const std::int64_t> slots) {
+  std::vector<std::int64_t> ids;
+  for (const std::int64_t slot : slots) ids.push_back(stored.ids.data<std::int64_t>()[slot]);
+  return ids;
+}
+
 }  // namespace nagare::ssl

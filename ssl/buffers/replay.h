@@ -25,4 +25,7 @@ struct StoredImages {
 // images are undefined.
 Batch with_replay(const Batch& arriving, const StoredImages& stored, std::span<const std::int64_t> slots);
 
+// The data-set indices of `slots`.
+std::vector<std::int64_t> ids_of(const StoredImages& stored, std::span<const std::int64_t> slots);
+
 }  // namespace nagare::ssl

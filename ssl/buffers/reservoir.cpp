@@ -35,6 +35,11 @@ void Reservoir::insert(const Batch& batch) {
 
 std::int64_t Reservoir::size() const { return std::min(presentations(), stored_.ids.numel()); }
 
+std::vector<std::int64_t> Reservoir::ids() const {
+  const auto* begin = stored_.ids.data<std::int64_t>();
+  return {begin, begin + size()};
+}
+
 void Reservoir::list_state(nn::StateList& list) const {
   list.add("images", stored_.images, nn::Role::buffer);
   list.add("ids", stored_.ids, nn::Role::buffer);

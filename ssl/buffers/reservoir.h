@@ -26,6 +26,8 @@ class Reservoir {
   std::int64_t size() const;
   std::int64_t presentations() const { return seen_.data<std::int64_t>()[0]; }
   const StoredImages& stored() const { return stored_; }
+  // Of the entries held.
+  std::vector<std::int64_t> ids() const;
   void list_state(nn::StateList& list) const;
 
  private:

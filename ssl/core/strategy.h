@@ -33,6 +33,9 @@ class Strategy {
   // All K updates on this batch are done.
   virtual void finish(const Batch& /*batch*/) {}
   virtual void end_task(std::int64_t /*task*/) {}
+  // The training images that it holds now, in any order: for reports, which count them by task. None: it keeps no
+  // images.
+  virtual std::vector<std::int64_t> stored_ids() const { return {}; }
   // Buffers and counters; images that it holds are listed too.
   virtual void list_state(nn::StateList& list) const = 0;
   // What list_state()'s tensors held when saved is back in place: rebuild whatever is derived from them.

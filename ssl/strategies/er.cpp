@@ -20,6 +20,8 @@ class ExperienceReplay final : public Strategy {
   // Only now, so that a batch is not replayed while it is still arriving.
   void finish(const Batch& batch) override { reservoir_.insert(batch); }
 
+  std::vector<std::int64_t> stored_ids() const override { return reservoir_.ids(); }
+
   void list_state(nn::StateList& list) const override {
     const nn::StateList::Scope scope(list, "reservoir");
     reservoir_.list_state(list);

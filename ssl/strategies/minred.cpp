@@ -26,6 +26,10 @@ class MinRed : public Strategy {
     buffer_.update_features(trained_slots_, output.embedding, options_.feature_keep);
   }
 
+  std::vector<std::int64_t> stored_ids() const override {
+    return ids_of(buffer_.stored(), buffer_.by_age());
+  }
+
   void list_state(nn::StateList& list) const override {
     const nn::StateList::Scope scope(list, "buffer");
     buffer_.list_state(list);

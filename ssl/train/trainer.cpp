@@ -48,6 +48,13 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
   options_.schedule.steps = planned_steps();
   optim::check(options_.schedule);
   optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_));
+  arrival_task_.assign(static_cast<std::size_t>(dataset.train.size()), -1);
+  for (const StreamBatch& batch : stream_.batches) {
+    for (const std::int64_t id : batch.ids) {
+      std::int64_t& task = arrival_task_[static_cast<std::size_t>(id)];
+      if (task < 0) task = batch.task;
+    }
+  }
   position_ = Tensor::zeros({3}, {.dtype = DType::i64});
   evaluations_ = Tensor::empty({stream_.tasks + 2, stream_.tasks + 2}, {.dtype = DType::f64});
   std::ranges::fill(std::span(evaluations_.data<double>(), static_cast<std::size_t>(evaluations_.numel())),
@@ -69,8 +76,11 @@ TrainResult Trainer::run(TrainObserver& observer) {
     const Evaluation evaluation = evaluate();
     record(row, evaluation);
     record(stream_.tasks + 1, evaluation);
-    observer.on_evaluation(
-        {.step = counters[kSteps], .task = task, .task_end = task_end, .evaluation = evaluation});
+    observer.on_evaluation({.step = counters[kSteps],
+                            .task = task,
+                            .task_end = task_end,
+                            .evaluation = evaluation,
+                            .stored_by_task = stored_by_task()});
   };
 
   bool stopped = false;
@@ -194,6 +204,16 @@ Evaluation Trainer::evaluate() {
                                                    .size = recipe.size,
                                                    .dtype = options_.precision,
                                                    .device = options_.device});
+}
+
+std::vector<std::int64_t> Trainer::stored_by_task() const {
+  const std::vector<std::int64_t> ids = strategy_->stored_ids();
+  if (ids.empty()) return {};
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(stream_.tasks));
+  for (const std::int64_t id : ids) {
+    ++counts.at(static_cast<std::size_t>(arrival_task_.at(static_cast<std::size_t>(id))));
+  }
+  return counts;
 }
 
 void Trainer::record(std::int64_t row, const Evaluation& evaluation) const {

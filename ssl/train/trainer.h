@@ -48,6 +48,8 @@ struct EvaluationReport {
   std::int64_t task = -1;  // the task just ended; -1: before training, or between task ends
   bool task_end = false;
   Evaluation evaluation;
+  // Images that the strategy holds, by the task in which they (first) arrived; empty: it holds none.
+  std::vector<std::int64_t> stored_by_task = {};
 };
 
 // What the loop tells the outside. Called on the training thread, between updates.
@@ -93,11 +95,13 @@ class Trainer {
   void train_on(const Batch& batch, const Progress& progress, StepReport& report);
   StepOutput method_loss(const Views& views, const Batch& batch);
   Evaluation evaluate();
+  std::vector<std::int64_t> stored_by_task() const;
   void record(std::int64_t row, const Evaluation& evaluation) const;
   Evaluation recorded(std::int64_t row) const;
 
   const Dataset& dataset_;
   Stream stream_;
+  std::vector<std::int64_t> arrival_task_;  // of every training image; -1: it does not arrive
   std::unique_ptr<Method> method_;
   std::unique_ptr<Strategy> strategy_;
   TrainOptions options_;

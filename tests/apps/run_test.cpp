@@ -91,6 +91,18 @@ TEST_F(RunTest, LeavesACompleteRunDirectory) {
   EXPECT_THAT(names, testing::IsSupersetOf({"augment", "forward", "backward", "optimiser", "evaluation"}));
 }
 
+TEST_F(RunTest, SaysOfWhichTasksTheStoredImagesAre) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--strategy", "er", "--buffer", "12"})).exit_code, 0);
+  std::vector<json> counts;
+  for (const json& line : read_lines(run() + "/metrics.jsonl")) {
+    if (line.value("task_end", false)) counts.push_back(line["stored_by_task"]);
+  }
+  ASSERT_EQ(counts.size(), 2U);
+  EXPECT_EQ(counts[0], json({12, 0}));  // 20 images have arrived
+  EXPECT_EQ(counts[1][0].get<int>() + counts[1][1].get<int>(), 12);
+  EXPECT_GT(counts[1][1].get<int>(), 0);
+}
+
 TEST_F(RunTest, JsonIsOneDocumentAndQuietSaysNothing) {
   const Outcome outcome = run_nagare(tiny_run(run(), {"--json", "--quiet", "--max-steps", "2"}));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
@@ -139,7 +151,8 @@ class DivergedTest : public RunTest {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(run()))
       names.insert(entry.path().filename());
     EXPECT_THAT(names, testing::UnorderedElementsAre(".lock", "STATUS.json", "config.resolved.toml",
-                                                     "env.json", "log.txt", "metrics.jsonl"));
+                                                     "env.json", testing::StartsWith("events.out.tfevents."),
+                                                     "log.txt", "metrics.jsonl"));
   }
 };
 

@@ -113,6 +113,23 @@ TEST(ErTest, ReplaysThePastBehindTheArrivingImages) {
   }
 }
 
+TEST(ErTest, TellsWhatItHolds) {
+  const auto strategy = make_strategy("er", context());
+  EXPECT_TRUE(strategy->stored_ids().empty());
+  feed(*strategy, 0);
+  EXPECT_THAT(strategy->stored_ids(), ElementsAre(0, 1, 2, 3));
+  feed(*strategy, 1);
+  EXPECT_EQ(strategy->stored_ids().size(), 6U);  // the capacity
+}
+
+TEST(MinRedTest, TellsWhatItHolds) {
+  const auto strategy = make_strategy("minred", context());
+  feed(*strategy, 0);
+  EXPECT_THAT(strategy->stored_ids(), testing::UnorderedElementsAre(0, 1, 2, 3));
+  feed(*strategy, 1);
+  EXPECT_EQ(strategy->stored_ids().size(), 6U);
+}
+
 TEST(MinRedTest, StreamReplayTrainsOnArrivingImagesAndOlderOnesFromTheFirstBatch) {
   const auto strategy = make_strategy("minred", context());
   for (const Batch& batch : feed(*strategy, 0)) EXPECT_THAT(batch.ids, ElementsAre(0, 1, 2, 3));
