@@ -74,6 +74,7 @@ Session make_session(const Settings& settings) {
   const Options& options = settings.options();
   check_free_options(settings, ssl::method_table(), "method", options.method, options.method_options);
   check_free_options(settings, ssl::strategy_table(), "strategy", options.strategy, options.strategy_options);
+  ssl::check_pair(options.strategy, options.method, true);
 
   Session session;
   DeviceChoice choice = choose_device(options.device);

@@ -18,6 +18,8 @@ namespace {
 
 using kernels::AugmentParameters;
 
+constexpr std::int64_t kDraws = 65536;  // that a view number leaves room for in the random key
+
 void check_images(const char* who, const Tensor& images) {
   if (!images.defined() || images.dtype() != DType::u8 || images.shape().rank() != 4 ||
       images.shape()[3] != 3 || images.shape()[1] < 1 || images.shape()[2] < 1) {
@@ -82,8 +84,13 @@ void check_padding(const ViewPlan& plan, ImageSize image) {
 
 }  // namespace
 
-Views Augmenter::apply(const Batch& batch, const ViewPlan& plan, std::int64_t step, DType dtype) const {
+Views Augmenter::apply(const Batch& batch, const ViewPlan& plan, std::int64_t step, DType dtype,
+                       std::int64_t draw) const {
   plan.check();
+  if (draw < 0 || draw >= kDraws) {
+    throw std::invalid_argument("augment: draw " + std::to_string(draw) + ", need 0 to " +
+                                std::to_string(kDraws - 1));
+  }
   check_images("augment", batch.images);
   const std::int64_t count = batch.images.shape()[0];
   if (static_cast<std::int64_t>(batch.ids.size()) != count) {
@@ -103,7 +110,7 @@ Views Augmenter::apply(const Batch& batch, const ViewPlan& plan, std::int64_t st
                             .purpose = Purpose::augment,
                             .step = static_cast<std::uint32_t>(step),
                             .sample = static_cast<std::uint32_t>(batch.ids[static_cast<std::size_t>(row)]),
-                            .view = static_cast<std::uint32_t>(view)});
+                            .view = static_cast<std::uint32_t>(draw << 16 | view)});
     crop.image = static_cast<std::int32_t>(row);
   });
   return {.images = augment(batch.images, crops, plan.views[0].size, dtype), .views = views, .batch = count};

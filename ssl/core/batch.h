@@ -33,11 +33,24 @@ struct Metric {
   double value = 0.0;
 };
 
+// One row for every view of every image, with history, in the blocks in which a method's forward passes made them: V of
+// (B, D), or one of (V B, D). One after the other they are view-major, as Views are. f32 or bf16.
+struct ViewRows {
+  std::vector<Tensor> blocks;
+
+  // All rows: (V B, D).
+  Tensor all() const;
+  // The rows of one of `views` views: (B, D).
+  Tensor view(std::int64_t v, std::int64_t views) const;
+};
+
 // What a method's forward pass gives the training loop.
 struct StepOutput {
   Tensor loss;       // scalar f32 with history
   Tensor embedding;  // (B, D) f32, detached, unit rows: one vector per image, for buffers that compare images
-  std::vector<Metric> metrics;  // parts of the loss, for the log
+  ViewRows features = {};     // the backbone's, D = F, of the network that is trained
+  ViewRows projections = {};  // as the method's loss takes them: before a predictor; a classifier's logits
+  std::vector<Metric> metrics = {};  // parts of the loss, for the log
 };
 
 }  // namespace nagare::ssl

@@ -4,6 +4,7 @@
 // The method owns its backbone and heads. The training loop calls, for every step:
 //   views = augment(batch, view_plan())  ->  loss(views)  ->  backward, optimiser step  ->  after_step(...)
 #include <cstdint>
+#include <memory>
 
 #include "engine/nn/state.h"
 #include "models/backbone.h"
@@ -17,6 +18,40 @@ struct Progress {
   std::int64_t total_steps = 0;  // planned for the whole run
 };
 
+// Which pass of a loss this is. The second and third are for strategies, before or after the step's own.
+enum class Pass {
+  step,    // the one that the step learns from: batch statistics; what after_step() needs is kept
+  extra,   // other images: batch statistics, which move the running ones; nothing is left for after_step()
+  frozen,  // running statistics instead of the batch's, and nothing moves
+};
+
+// The trained network up to the projections: images -> backbone -> projector (or classifier).
+class Network {
+ public:
+  struct Rows {
+    Tensor features;     // (N, F)
+    Tensor projections;  // (N, dim()), as StepOutput::projections
+  };
+
+  virtual ~Network() = default;
+  // images    (N, S, S, 3)
+  // training  batch statistics, which move the running ones; or running statistics as they are
+  virtual Rows forward(const Tensor& images, bool training) const = 0;
+  virtual std::int64_t feature_dim() const = 0;
+  virtual std::int64_t dim() const = 0;
+  // Parameters and buffers, under the names that they have in the method's list.
+  virtual void list_state(nn::StateList& list) const = 0;
+  // The same network with a copy of its state.
+  virtual std::unique_ptr<Network> clone() const = 0;
+};
+
+// What a strategy may need to know of a method before there is one; a column of the table of methods.
+struct MethodTraits {
+  bool labels = false;        // learns from labels
+  bool single_image = false;  // its loss, with running statistics, is defined image by image
+  bool queue = false;         // keeps keys of earlier batches
+};
+
 class Method {
  public:
   virtual ~Method() = default;
@@ -24,20 +59,22 @@ class Method {
   virtual const ViewPlan& view_plan() const = 0;
   // Width of StepOutput::embedding.
   virtual std::int64_t embedding_dim() const = 0;
-  // Training-mode forward pass and loss, recorded on the tape.
-  virtual StepOutput loss(const Views& views) = 0;
+  // Forward pass and loss, recorded on the tape.
+  virtual StepOutput loss(const Views& views, Pass pass) = 0;
   // After the optimiser's update: momentum networks, queues, centres. Default: nothing.
   virtual void after_step(const Progress& /*progress*/) {}
   // Every parameter and buffer: backbone under "backbone.", heads under "projector.", "predictor.", ...
   virtual void list_state(nn::StateList& list) const = 0;
   // The network that is evaluated.
   virtual models::Backbone& backbone() = 0;
+  // Backbone and what makes the projections; shares its tensors with list_state().
+  virtual const Network& network() const = 0;
 };
 
 // The only kind of method that is given labels: the supervised baseline.
 class SupervisedMethod : public Method {
  public:
-  virtual StepOutput supervised_loss(const Views& views, const SupervisedLabels& labels) = 0;
+  virtual StepOutput supervised_loss(const Views& views, const SupervisedLabels& labels, Pass pass) = 0;
 };
 
 }  // namespace nagare::ssl

@@ -1,42 +1,79 @@
 #pragma once
-// A continual-learning strategy: what a step trains on beside the arriving batch, what it adds to the loss, and what
-// it remembers. The training loop calls, for every arriving batch:
+// A continual-learning strategy: what a step trains on beside the arriving batch, what it adds to the loss, what it
+// does to the gradient, and what it remembers. The training loop calls attach() once, and for every arriving batch:
 //
+//   begin_task(task)                            at the first batch of a task
 //   arrive(batch)
-//   K times:  compose(batch, k)  ->  method loss + penalty()  ->  update  ->  after_step(...)
+//   K times:
+//     trained = compose(batch)                  raw images: + replay, exemplars
+//     views   = mix(augment(trained))           pixels of the network's input: mixup
+//     output  = method loss(views)
+//     total   = output.loss + penalty(update)   distillation, regularisation
+//     backward(total)
+//     edit_gradients(update)                    projection, clipping
+//     optimiser, method.after_step()
+//     after_step(update)
 //   finish(batch)
+//   end_task(task)                              after the last batch of a task
+//
+// How to write one: a class with the hooks it needs in a pair of files, a row in table.cpp, a page, a test.
+// - What the loop has (method, more views, its loss on other images) comes through the Learner given to attach().
+// - State is what list_state() names, made by the end of attach() and of one size ever after (counters tell how much
+//   of it is in use). Between two updates, and between the last update and finish(), a run may be saved: what a hook
+//   leaves for a later one across that border is state too. Parameters of its own (a predictor) are entries with a
+//   parameter's role and join the optimiser; a frozen copy of a network is listed as buffers (past_network.h).
+// - Randomness: kernels/philox.h by the step (buffers/replay.h: replay_key). Nothing else depends on the past.
+// - Extra passes of the method's loss say so (Pass), so that queues and momentum networks stay the step's own.
+// - With which methods and streams it makes no sense is said in its row (StrategyRow::needs).
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "engine/nn/state.h"
 #include "ssl/core/batch.h"
+#include "ssl/core/learner.h"
 #include "ssl/core/method.h"
 
 namespace nagare::ssl {
+
+// One update, as the hooks after the forward pass see it.
+struct Update {
+  const Batch& batch;        // what compose() returned
+  const Views& views;        // what mix() returned
+  const StepOutput& output;  // what the method made of them
+  const Progress& progress;
+};
 
 class Strategy {
  public:
   virtual ~Strategy() = default;
 
+  // Before anything else, once. `learner` outlives the strategy.
+  virtual void attach(Learner& /*learner*/) {}
   virtual void begin_task(std::int64_t /*task*/) {}
   // A batch has arrived from the stream, before any training on it.
   virtual void arrive(const Batch& /*batch*/) {}
-  // What update `step` trains on; arriving images first, replayed ones after them. An undefined `images` skips the
+  // What this update trains on; arriving images first, replayed ones after them. An undefined `images` skips the
   // update: there is nothing to train on yet.
   virtual Batch compose(const Batch& batch, const Progress& /*progress*/) { return batch; }
+  // The views that the method gets, of as many views and images as there were.
+  virtual Views mix(const Views& views, const Batch& /*batch*/, const Progress& /*progress*/) {
+    return views;
+  }
   // A scalar to add to the loss; undefined: nothing.
-  virtual Tensor penalty() { return {}; }
-  // `trained` is what compose() returned, `output` what the method made of it.
-  virtual void after_step(const Batch& /*trained*/, const StepOutput& /*output*/,
-                          const Progress& /*progress*/) {}
+  virtual Tensor penalty(const Update& /*update*/) { return {}; }
+  // Between backward() and the optimiser's update: grad() of the parameters may be read and overwritten.
+  virtual void edit_gradients(const Update& /*update*/) {}
+  virtual void after_step(const Update& /*update*/) {}
+  // Of the update just made, for the log.
+  virtual std::vector<Metric> metrics() const { return {}; }
   // All K updates on this batch are done.
   virtual void finish(const Batch& /*batch*/) {}
   virtual void end_task(std::int64_t /*task*/) {}
   // The training images that it holds now, in any order: for reports, which count them by task. None: it keeps no
   // images.
   virtual std::vector<std::int64_t> stored_ids() const { return {}; }
-  // Buffers and counters; images that it holds are listed too.
+  // Buffers, counters and parameters of its own; images that it holds are listed too.
   virtual void list_state(nn::StateList& list) const = 0;
   // What list_state()'s tensors held when saved is back in place: rebuild whatever is derived from them.
   virtual void state_restored() {}

@@ -32,13 +32,14 @@ class BarlowTwins final : public Method {
   const ViewPlan& view_plan() const override { return plan_; }
   std::int64_t embedding_dim() const override { return encoder_.dim(); }
   models::Backbone& backbone() override { return encoder_.backbone(); }
+  const Network& network() const override { return encoder_; }
   void list_state(nn::StateList& list) const override { encoder_.list_state(list); }
 
-  StepOutput loss(const Views& views) override {
+  StepOutput loss(const Views& views, Pass pass) override {
     check_views("barlow", views, 2);
-    const std::vector<Tensor> z =
-        encoder_.forward_views(views);  // 2 of (B, D), neither normalised nor centred
-    return joint_output(barlow_loss(z[0], z[1], options_.loss), z);
+    const EncodedViews encoded = encoder_.forward_views(views, pass);
+    const std::vector<Tensor>& z = encoded.projections;  // 2 of (B, D), neither normalised nor centred
+    return joint_output(barlow_loss(z[0], z[1], options_.loss), encoded);
   }
 
  private:

@@ -31,14 +31,17 @@ class Byol final : public Method {
   const ViewPlan& view_plan() const override { return plan_; }
   std::int64_t embedding_dim() const override { return options_.dim; }
   models::Backbone& backbone() override { return online_.backbone(); }
+  const Network& network() const override { return online_; }
 
-  StepOutput loss(const Views& views) override {
+  StepOutput loss(const Views& views, Pass pass) override {
     check_views("byol", views, 2);
-    const std::vector<Tensor> z = online_.forward_views(views);     // 2 of (B, D)
-    const std::vector<Tensor> goal = target_.forward_views(views);  // 2 of (B, D), constant
-    return joint_output(byol_loss({.prediction = predictor_.forward(z[0], true), .projection = goal[0]},
-                                  {.prediction = predictor_.forward(z[1], true), .projection = goal[1]}),
-                        z);
+    const EncodedViews encoded = online_.forward_views(views, pass);
+    const std::vector<Tensor>& z = encoded.projections;                   // 2 of (B, D)
+    const std::vector<Tensor> goal = target_.forward_views(views, pass);  // 2 of (B, D), constant
+    const bool training = pass != Pass::frozen;
+    return joint_output(byol_loss({.prediction = predictor_.forward(z[0], training), .projection = goal[0]},
+                                  {.prediction = predictor_.forward(z[1], training), .projection = goal[1]}),
+                        encoded);
   }
 
   // After the update: the target moves towards the weights that the step has just made.

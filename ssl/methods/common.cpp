@@ -71,9 +71,13 @@ Tensor joint_embedding(const std::vector<Tensor>& projections) {
   return l2_normalize(sum);
 }
 
-StepOutput joint_output(const Tensor& loss, const std::vector<Tensor>& projections) {
-  const Tensor embedding = joint_embedding(projections);
-  return {.loss = loss, .embedding = embedding, .metrics = {{"collapse_std", collapse_std(embedding)}}};
+StepOutput joint_output(const Tensor& loss, const EncodedViews& encoded) {
+  const Tensor embedding = joint_embedding(encoded.projections);
+  return {.loss = loss,
+          .embedding = embedding,
+          .features = {encoded.features},
+          .projections = {encoded.projections},
+          .metrics = {{"collapse_std", collapse_std(embedding)}}};
 }
 
 double collapse_std(const Tensor& unit_rows) {

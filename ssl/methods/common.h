@@ -7,6 +7,7 @@
 #include "ssl/core/batch.h"
 #include "ssl/core/method.h"
 #include "ssl/methods/context.h"
+#include "ssl/methods/encoder.h"
 
 namespace nagare::ssl {
 
@@ -40,7 +41,7 @@ Tensor view_images(const Views& views, std::int64_t v);
 Tensor joint_embedding(const std::vector<Tensor>& projections);
 
 // What a method of joint embeddings gives the training loop: its loss, the joint embedding, its collapse_std.
-StepOutput joint_output(const Tensor& loss, const std::vector<Tensor>& projections);
+StepOutput joint_output(const Tensor& loss, const EncodedViews& encoded);
 
 // Mean over the dimensions of the standard deviation over the batch (unbiased) of unit rows (B, D): about
 // 1 / sqrt(D) in a healthy network, 0 after a collapse. 0 for B = 1.

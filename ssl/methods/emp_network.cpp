@@ -4,6 +4,7 @@
 #include "engine/ops/normalize.h"
 #include "engine/ops/reduce.h"
 #include "engine/ops/shape_ops.h"
+#include "engine/optim/ema.h"
 #include "ssl/augment/recipes.h"
 #include "ssl/methods/common.h"
 
@@ -32,13 +33,40 @@ models::MlpOptions head(const EmpNetworkOptions& options, const MethodContext& c
 EmpNetwork::EmpNetwork(const EmpNetworkOptions& options, MethodContext context)
     : options_(options),
       plan_(patch_plan(options, context.image_size)),
-      projector_(head(options, context)),
+      head_(head(options, context)),
+      projector_(head_),
       backbone_(std::move(context.backbone)) {}
 
-Tensor EmpNetwork::embed(const char* who, const Views& views) {
+EmpNetwork::EmpNetwork(const EmpNetwork& other, std::unique_ptr<models::Backbone> backbone)
+    : options_(other.options_),
+      plan_(other.plan_),
+      head_(other.head_),
+      projector_(other.head_),
+      backbone_(std::move(backbone)) {
+  nn::StateList to;
+  nn::StateList from;
+  projector_.list_state(to);
+  other.projector_.list_state(from);
+  optim::copy_state(to, from);
+}
+
+Network::Rows EmpNetwork::forward(const Tensor& images, bool training) const {
+  const Tensor features = backbone_->forward(images, training);
+  const Tensor h = projector_.forward(features, training);  // (N, d)
+  return {.features = features, .projections = l2_normalize(cast(h, DType::f32))};
+}
+
+Network::Rows EmpNetwork::embed(const char* who, const Views& views, Pass pass) const {
   check_views(who, views, options_.patches);
-  const Tensor h = projector_.forward(backbone_->forward(views.images, true), true);  // (n * b, d)
-  return reshape(l2_normalize(cast(h, DType::f32)), {views.views, views.batch, options_.dim});
+  return forward(views.images, pass != Pass::frozen);
+}
+
+Tensor EmpNetwork::patches(const Rows& rows, const Views& views) {
+  return reshape(rows.projections, {views.views, views.batch, rows.projections.shape()[1]});
+}
+
+std::unique_ptr<Network> EmpNetwork::clone() const {
+  return std::unique_ptr<Network>(new EmpNetwork(*this, backbone_->clone()));
 }
 
 Tensor EmpNetwork::image_embedding(const Tensor& z) { return l2_normalize(mean_outer(z.detach())); }

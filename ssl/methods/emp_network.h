@@ -9,22 +9,32 @@
 
 namespace nagare::ssl {
 
-class EmpNetwork {
+class EmpNetwork final : public Network {
  public:
   EmpNetwork(const EmpNetworkOptions& options, MethodContext context);
 
   const ViewPlan& view_plan() const { return plan_; }
   std::int64_t embedding_dim() const { return options_.dim; }
   models::Backbone& backbone() { return *backbone_; }
-  // z (n, b, d) f32, patch-major, unit rows. Batch-norm statistics cover all n * b patches.
-  Tensor embed(const char* who, const Views& views);
+  // f32 unit projections.
+  Rows forward(const Tensor& images, bool training) const override;
+  // All n * b patches in one pass: batch-norm statistics cover them all.
+  Rows embed(const char* who, const Views& views, Pass pass) const;
+  // The projections of embed() as z (n, b, d), patch-major.
+  static Tensor patches(const Rows& rows, const Views& views);
   // normalise(zbar): (b, d) f32 without history.
   static Tensor image_embedding(const Tensor& z);
-  void list_state(nn::StateList& list) const;
+  std::int64_t feature_dim() const override { return backbone_->feature_dim(); }
+  std::int64_t dim() const override { return options_.dim; }
+  void list_state(nn::StateList& list) const override;
+  std::unique_ptr<Network> clone() const override;
 
  private:
+  EmpNetwork(const EmpNetwork& other, std::unique_ptr<models::Backbone> backbone);
+
   EmpNetworkOptions options_;
   ViewPlan plan_;
+  models::MlpOptions head_;
   models::Mlp projector_;
   std::unique_ptr<models::Backbone> backbone_;
 };

@@ -14,14 +14,18 @@ class EmpSslContrastive final : public Method {
   const ViewPlan& view_plan() const override { return network_.view_plan(); }
   std::int64_t embedding_dim() const override { return network_.embedding_dim(); }
   models::Backbone& backbone() override { return network_.backbone(); }
+  const Network& network() const override { return network_; }
   void list_state(nn::StateList& list) const override { network_.list_state(list); }
 
-  StepOutput loss(const Views& views) override {
-    const Tensor z = network_.embed("emp-ssl-contrastive", views);  // (n, b, d)
+  StepOutput loss(const Views& views, Pass pass) override {
+    const Network::Rows rows = network_.embed("emp-ssl-contrastive", views, pass);
+    const Tensor z = EmpNetwork::patches(rows, views);  // (n, b, d)
     const EmpLoss parts = emp_contrastive_loss(z, options_.loss);
     const Tensor embedding = EmpNetwork::image_embedding(z);
     return {.loss = parts.loss,
             .embedding = embedding,
+            .features = {{rows.features}},
+            .projections = {{rows.projections}},
             .metrics = {{"contrast", parts.invariance.item()},
                         {"tcr", parts.tcr.item()},
                         {"collapse_std", collapse_std(embedding)}}};

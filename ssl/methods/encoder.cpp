@@ -9,14 +9,19 @@ namespace nagare::ssl {
 Encoder::Encoder(std::unique_ptr<models::Backbone> backbone, models::MlpOptions projector)
     : options_(std::move(projector)), backbone_(std::move(backbone)), projector_(options_) {}
 
-Tensor Encoder::forward(const Tensor& images) const {
-  return projector_.forward(backbone_->forward(images, true), true);
+Network::Rows Encoder::forward(const Tensor& images, bool training) const {
+  const Tensor features = backbone_->forward(images, training);
+  return {.features = features, .projections = projector_.forward(features, training)};
 }
 
-std::vector<Tensor> Encoder::forward_views(const Views& views) const {
-  std::vector<Tensor> projections;
-  for (std::int64_t v = 0; v < views.views; ++v) projections.push_back(forward(view_images(views, v)));
-  return projections;
+EncodedViews Encoder::forward_views(const Views& views, Pass pass) const {
+  EncodedViews encoded;
+  for (std::int64_t v = 0; v < views.views; ++v) {
+    const Rows rows = forward(view_images(views, v), pass != Pass::frozen);
+    encoded.features.push_back(rows.features);
+    encoded.projections.push_back(rows.projections);
+  }
+  return encoded;
 }
 
 void Encoder::list_state(nn::StateList& list) const {
@@ -28,7 +33,7 @@ void Encoder::list_state(nn::StateList& list) const {
   projector_.list_state(list);
 }
 
-Encoder Encoder::clone() const {
+Encoder Encoder::copy() const {
   Encoder copy(backbone_->clone(), options_);
   nn::StateList to;
   nn::StateList from;
@@ -42,14 +47,14 @@ Encoder encoder_of(MethodContext& context, const models::MlpOptions& projector) 
   return {std::move(context.backbone), projector};
 }
 
-Tensor Teacher::forward(const Tensor& images) const {
+Tensor Teacher::forward(const Tensor& images, Pass pass) const {
   const tape::NoGrad guard;
-  return encoder_.forward(images);
+  return encoder_.forward(images, pass != Pass::frozen).projections;
 }
 
-std::vector<Tensor> Teacher::forward_views(const Views& views) const {
+std::vector<Tensor> Teacher::forward_views(const Views& views, Pass pass) const {
   const tape::NoGrad guard;
-  return encoder_.forward_views(views);
+  return encoder_.forward_views(views, pass).projections;
 }
 
 void Teacher::follow(const Encoder& student, double decay) {

@@ -5,26 +5,32 @@
 
 #include "models/backbone.h"
 #include "models/mlp.h"
-#include "ssl/core/batch.h"
+#include "ssl/core/method.h"
 #include "ssl/methods/context.h"
 
 namespace nagare::ssl {
 
-class Encoder {
+// What an encoder makes of every view: V of (B, F) and V of (B, D).
+struct EncodedViews {
+  std::vector<Tensor> features;
+  std::vector<Tensor> projections;
+};
+
+class Encoder final : public Network {
  public:
   // projector.widths.front() is the backbone's feature_dim().
   Encoder(std::unique_ptr<models::Backbone> backbone, models::MlpOptions projector);
 
-  // images (N, S, S, 3) -> projections (N, D), with the statistics of this batch.
-  Tensor forward(const Tensor& images) const;
-  // One view after the other, so that batch-norm statistics are each view's own: V projections (B, D).
-  std::vector<Tensor> forward_views(const Views& views) const;
-  std::int64_t dim() const { return options_.widths.back(); }
+  Rows forward(const Tensor& images, bool training) const override;
+  // One view after the other, so that batch-norm statistics are each view's own.
+  EncodedViews forward_views(const Views& views, Pass pass) const;
+  std::int64_t feature_dim() const override { return options_.widths.front(); }
+  std::int64_t dim() const override { return options_.widths.back(); }
   models::Backbone& backbone() const { return *backbone_; }
   // Parameters and buffers under "backbone." and "projector.".
-  void list_state(nn::StateList& list) const;
-  // The same network with a copy of the weights.
-  Encoder clone() const;
+  void list_state(nn::StateList& list) const override;
+  std::unique_ptr<Network> clone() const override { return std::make_unique<Encoder>(copy()); }
+  Encoder copy() const;
 
  private:
   models::MlpOptions options_;
@@ -43,11 +49,11 @@ Encoder encoder_of(MethodContext& context, const models::MlpOptions& projector);
 // source  He et al., CVPR 2020 (momentum encoder); Grill et al., NeurIPS 2020 (target network)
 class Teacher {
  public:
-  explicit Teacher(const Encoder& student) : encoder_(student.clone()) {}
+  explicit Teacher(const Encoder& student) : encoder_(student.copy()) {}
 
-  // Without history.
-  Tensor forward(const Tensor& images) const;
-  std::vector<Tensor> forward_views(const Views& views) const;
+  // Projections, without history; Pass::frozen takes the running statistics.
+  Tensor forward(const Tensor& images, Pass pass) const;
+  std::vector<Tensor> forward_views(const Views& views, Pass pass) const;
   void follow(const Encoder& student, double decay);
   // Under "teacher.", all as buffers: an optimiser must not touch them.
   void list_state(nn::StateList& list) const;

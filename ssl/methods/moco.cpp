@@ -35,28 +35,30 @@ class Moco final : public Method {
   const ViewPlan& view_plan() const override { return plan_; }
   std::int64_t embedding_dim() const override { return options_.dim; }
   models::Backbone& backbone() override { return queries_.backbone(); }
+  const Network& network() const override { return queries_; }
 
   // The key encoder moves before it is used, as in the published program. What it makes is queued after the step.
-  StepOutput loss(const Views& views) override {
+  StepOutput loss(const Views& views, Pass pass) override {
     check_views("moco", views, 2);
     if (views.batch * (options_.symmetric ? 2 : 1) > options_.queue) {
       throw BadConfig("moco: " + std::to_string(views.batch) + " images a batch" +
                       (options_.symmetric ? ", two keys each" : "") + ", and a queue of " +
                       std::to_string(options_.queue) + " keys: need a longer queue (--method.queue)");
     }
-    keys_.follow(queries_, options_.momentum);
-    const Tensor q1 = queries_.forward(view_images(views, 0));  // (B, D)
-    const Tensor k2 = unit_keys(views, 1);
+    if (pass == Pass::step) keys_.follow(queries_, options_.momentum);
+    const Views first{.images = view_images(views, 0), .views = 1, .batch = views.batch};
+    const EncodedViews encoded = queries_.forward_views(options_.symmetric ? views : first, pass);
+    const std::vector<Tensor>& q = encoded.projections;  // (B, D) each
+    const Tensor k2 = unit_keys(views, 1, pass);
     if (!options_.symmetric) {
-      new_keys_ = k2;
-      return joint_output(queue_info_nce(q1, k2, queue_.rows(), options_.temperature), {q1});
+      if (pass == Pass::step) new_keys_ = k2;
+      return joint_output(queue_info_nce(q[0], k2, queue_.rows(), options_.temperature), encoded);
     }
-    const Tensor q2 = queries_.forward(view_images(views, 1));
-    const Tensor k1 = unit_keys(views, 0);
-    new_keys_ = concat({k1, k2}, 0);
-    return joint_output(add(queue_info_nce(q1, k2, queue_.rows(), options_.temperature),
-                            queue_info_nce(q2, k1, queue_.rows(), options_.temperature)),
-                        {q1, q2});
+    const Tensor k1 = unit_keys(views, 0, pass);
+    if (pass == Pass::step) new_keys_ = concat({k1, k2}, 0);
+    return joint_output(add(queue_info_nce(q[0], k2, queue_.rows(), options_.temperature),
+                            queue_info_nce(q[1], k1, queue_.rows(), options_.temperature)),
+                        encoded);
   }
 
   void after_step(const Progress& /*progress*/) override {
@@ -71,8 +73,8 @@ class Moco final : public Method {
   }
 
  private:
-  Tensor unit_keys(const Views& views, std::int64_t view) const {
-    return l2_normalize(cast(keys_.forward(view_images(views, view)), DType::f32)).detach();
+  Tensor unit_keys(const Views& views, std::int64_t view, Pass pass) const {
+    return l2_normalize(cast(keys_.forward(view_images(views, view), pass), DType::f32)).detach();
   }
 
   MocoOptions options_;

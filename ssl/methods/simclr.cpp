@@ -26,14 +26,15 @@ class SimClr final : public Method {
   const ViewPlan& view_plan() const override { return plan_; }
   std::int64_t embedding_dim() const override { return options_.dim; }
   models::Backbone& backbone() override { return encoder_.backbone(); }
+  const Network& network() const override { return encoder_; }
   void list_state(nn::StateList& list) const override { encoder_.list_state(list); }
 
-  StepOutput loss(const Views& views) override {
+  StepOutput loss(const Views& views, Pass pass) override {
     check_views("simclr", views, options_.views);
-    const std::vector<Tensor> projections = encoder_.forward_views(views);  // views of (B, D)
-    return joint_output(
-        ntxent_loss(concat(projections, 0), {.views = options_.views, .temperature = options_.temperature}),
-        projections);
+    const EncodedViews encoded = encoder_.forward_views(views, pass);
+    return joint_output(ntxent_loss(concat(encoded.projections, 0),
+                                    {.views = options_.views, .temperature = options_.temperature}),
+                        encoded);
   }
 
  private:

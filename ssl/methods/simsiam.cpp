@@ -36,13 +36,16 @@ class SimSiam final : public Method {
   const ViewPlan& view_plan() const override { return plan_; }
   std::int64_t embedding_dim() const override { return encoder_.dim(); }
   models::Backbone& backbone() override { return encoder_.backbone(); }
+  const Network& network() const override { return encoder_; }
 
-  StepOutput loss(const Views& views) override {
+  StepOutput loss(const Views& views, Pass pass) override {
     check_views("simsiam", views, 2);
-    const std::vector<Tensor> z = encoder_.forward_views(views);  // 2 of (B, D)
-    const PredictedView first{.prediction = predictor_.forward(z[0], true), .projection = z[0]};
-    const PredictedView second{.prediction = predictor_.forward(z[1], true), .projection = z[1]};
-    return joint_output(simsiam_loss(first, second), z);
+    const EncodedViews encoded = encoder_.forward_views(views, pass);
+    const std::vector<Tensor>& z = encoded.projections;  // 2 of (B, D)
+    const bool training = pass != Pass::frozen;
+    const PredictedView first{.prediction = predictor_.forward(z[0], training), .projection = z[0]};
+    const PredictedView second{.prediction = predictor_.forward(z[1], training), .projection = z[1]};
+    return joint_output(simsiam_loss(first, second), encoded);
   }
 
   void list_state(nn::StateList& list) const override {

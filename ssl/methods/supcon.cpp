@@ -30,16 +30,18 @@ class SupConMethod final : public SupervisedMethod {
   const ViewPlan& view_plan() const override { return plan_; }
   std::int64_t embedding_dim() const override { return options_.dim; }
   models::Backbone& backbone() override { return encoder_.backbone(); }
+  const Network& network() const override { return encoder_; }
   void list_state(nn::StateList& list) const override { encoder_.list_state(list); }
 
-  StepOutput loss(const Views& /*views*/) override {
+  StepOutput loss(const Views& /*views*/, Pass /*pass*/) override {
     throw std::invalid_argument("supcon: loss() has no labels, call supervised_loss()");
   }
 
   // All views pass together, as in the published program: batch-norm statistics cover them all.
-  StepOutput supervised_loss(const Views& views, const SupervisedLabels& labels) override {
+  StepOutput supervised_loss(const Views& views, const SupervisedLabels& labels, Pass pass) override {
     check_views("supcon", views, options_.views);
-    const Tensor z = encoder_.forward(views.images);  // (V B, D)
+    const Network::Rows rows = encoder_.forward(views.images, pass != Pass::frozen);
+    const Tensor& z = rows.projections;  // (V B, D)
     const std::vector<Tensor> repeated(static_cast<std::size_t>(views.views), labels.classes);
     const Tensor loss =
         supcon_loss(z, {concat(repeated, 0)},
@@ -48,7 +50,12 @@ class SupConMethod final : public SupervisedMethod {
     for (std::int64_t v = 0; v < views.views; ++v) {
       projections.push_back(z.detach().rows(v * views.batch, views.batch));
     }
-    return joint_output(loss, projections);
+    const Tensor embedding = joint_embedding(projections);
+    return {.loss = loss,
+            .embedding = embedding,
+            .features = {{rows.features}},
+            .projections = {{z}},
+            .metrics = {{"collapse_std", collapse_std(embedding)}}};
   }
 
  private:

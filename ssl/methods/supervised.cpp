@@ -17,30 +17,19 @@ nn::Linear classifier(const MethodContext& context) {
   return {context.backbone->feature_dim(), context.classes, init};
 }
 
-class Supervised final : public SupervisedMethod {
+// Backbone and classifier; logits are its projections.
+class ClassifierNetwork final : public Network {
  public:
-  Supervised(const SupervisedOptions& options, MethodContext context)
-      : options_(options),
-        plan_(plan_of(supervised_recipe(context.image_size), 1, context)),
-        classifier_(classifier(context)),
-        backbone_(std::move(context.backbone)) {}
+  ClassifierNetwork(std::unique_ptr<models::Backbone> backbone, nn::Linear classifier)
+      : backbone_(std::move(backbone)), classifier_(std::move(classifier)) {}
 
-  const ViewPlan& view_plan() const override { return plan_; }
-  std::int64_t embedding_dim() const override { return backbone_->feature_dim(); }
-  models::Backbone& backbone() override { return *backbone_; }
-
-  StepOutput loss(const Views& /*views*/) override {
-    throw std::invalid_argument("supervised: loss() has no labels, call supervised_loss()");
+  Rows forward(const Tensor& images, bool training) const override {
+    const Tensor features = backbone_->forward(images, training);
+    return {.features = features, .projections = classifier_.forward(features)};
   }
-
-  StepOutput supervised_loss(const Views& views, const SupervisedLabels& labels) override {
-    check_views("supervised", views, 1);
-    const Tensor features = backbone_->forward(views.images, true);  // (B, F)
-    const Tensor embedding = joint_embedding({features});
-    return {.loss = supervised_cross_entropy(classifier_.forward(features), labels, options_.label_smoothing),
-            .embedding = embedding,
-            .metrics = {{"collapse_std", collapse_std(embedding)}}};
-  }
+  std::int64_t feature_dim() const override { return backbone_->feature_dim(); }
+  std::int64_t dim() const override { return classifier_.weight.shape()[0]; }
+  models::Backbone& backbone() const { return *backbone_; }
 
   void list_state(nn::StateList& list) const override {
     {
@@ -51,11 +40,50 @@ class Supervised final : public SupervisedMethod {
     classifier_.list_state(list);
   }
 
+  std::unique_ptr<Network> clone() const override {
+    nn::Linear classifier = classifier_;  // shares its tensors
+    classifier.weight = classifier_.weight.clone().set_requires_grad(true);
+    classifier.bias = classifier_.bias.clone().set_requires_grad(true);
+    return std::make_unique<ClassifierNetwork>(backbone_->clone(), classifier);
+  }
+
+ private:
+  std::unique_ptr<models::Backbone> backbone_;
+  nn::Linear classifier_;
+};
+
+class Supervised final : public SupervisedMethod {
+ public:
+  Supervised(const SupervisedOptions& options, MethodContext context)
+      : options_(options),
+        plan_(plan_of(supervised_recipe(context.image_size), 1, context)),
+        network_(std::move(context.backbone), classifier(context)) {}
+
+  const ViewPlan& view_plan() const override { return plan_; }
+  std::int64_t embedding_dim() const override { return network_.feature_dim(); }
+  models::Backbone& backbone() override { return network_.backbone(); }
+  const Network& network() const override { return network_; }
+  void list_state(nn::StateList& list) const override { network_.list_state(list); }
+
+  StepOutput loss(const Views& /*views*/, Pass /*pass*/) override {
+    throw std::invalid_argument("supervised: loss() has no labels, call supervised_loss()");
+  }
+
+  StepOutput supervised_loss(const Views& views, const SupervisedLabels& labels, Pass pass) override {
+    check_views("supervised", views, 1);
+    const Network::Rows rows = network_.forward(views.images, pass != Pass::frozen);
+    const Tensor embedding = joint_embedding({rows.features});
+    return {.loss = supervised_cross_entropy(rows.projections, labels, options_.label_smoothing),
+            .embedding = embedding,
+            .features = {{rows.features}},
+            .projections = {{rows.projections}},
+            .metrics = {{"collapse_std", collapse_std(embedding)}}};
+  }
+
  private:
   SupervisedOptions options_;
   ViewPlan plan_;
-  nn::Linear classifier_;
-  std::unique_ptr<models::Backbone> backbone_;
+  ClassifierNetwork network_;
 };
 
 }  // namespace

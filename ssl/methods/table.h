@@ -17,6 +17,7 @@ struct MethodRow {
   const char* reference;  // paper
   std::unique_ptr<Method> (*make)(MethodContext context);
   std::vector<OptionInfo> (*options)();  // what MethodContext::options may hold
+  MethodTraits traits = {};
 };
 
 std::span<const MethodRow> method_table();

@@ -22,13 +22,11 @@ class MinRed : public Strategy {
 
   void arrive(const Batch& batch) override { buffer_.insert(batch); }
 
-  void after_step(const Batch& /*trained*/, const StepOutput& output, const Progress& /*progress*/) override {
-    buffer_.update_features(trained_slots_, output.embedding, options_.feature_keep);
+  void after_step(const Update& update) override {
+    buffer_.update_features(trained_slots_, update.output.embedding, options_.feature_keep);
   }
 
-  std::vector<std::int64_t> stored_ids() const override {
-    return ids_of(buffer_.stored(), buffer_.by_age());
-  }
+  std::vector<std::int64_t> stored_ids() const override { return ids_of(buffer_.stored(), buffer_.by_age()); }
 
   void list_state(nn::StateList& list) const override {
     const nn::StateList::Scope scope(list, "buffer");

@@ -4,6 +4,7 @@
 
 #include "engine/device/errors.h"
 #include "engine/text/nearest.h"
+#include "ssl/methods/table.h"
 #include "ssl/strategies/er.h"
 #include "ssl/strategies/finetune.h"
 #include "ssl/strategies/minred.h"
@@ -28,6 +29,23 @@ void check(const std::string& name, const StrategyContext& context) {
   }
 }
 
+struct NeedRow {
+  StrategyNeed need;
+  bool (*met)(const MethodTraits& method, bool boundaries);
+  const char* reason;
+};
+
+constexpr NeedRow kNeeds[] = {
+    {kNeedsBoundaries, [](const MethodTraits&, bool boundaries) { return boundaries; },
+     "it acts where a task ends, and this stream hides that"},
+    {kNeedsNoLabels, [](const MethodTraits& method, bool) { return !method.labels; },
+     "it trains on mixtures of two images, and a mixture has no one label"},
+    {kNeedsSingleImageLoss, [](const MethodTraits& method, bool) { return method.single_image; },
+     "it compares the gradients of single images, and this method's loss needs other images beside them"},
+    {kNeedsQueue, [](const MethodTraits& method, bool) { return method.queue; },
+     "it works on a queue of keys, and this method has none"},
+};
+
 }  // namespace
 
 std::span<const StrategyRow> strategy_table() { return kStrategies; }
@@ -41,6 +59,22 @@ std::unique_ptr<Strategy> make_strategy(const std::string& name, const StrategyC
   }
   check(name, context);
   return row->make(context);
+}
+
+void check_needs(const std::string& strategy, unsigned needs, const std::string& method,
+                 const MethodTraits& traits, bool boundaries) {
+  for (const NeedRow& row : kNeeds) {
+    if ((needs & row.need) == 0 || row.met(traits, boundaries)) continue;
+    throw BadConfig("strategy " + strategy + " with method " + method + ": " + row.reason);
+  }
+}
+
+void check_pair(const std::string& strategy, const std::string& method, bool boundaries) {
+  const auto* row = std::ranges::find(kStrategies, strategy, &StrategyRow::name);
+  const auto methods = method_table();
+  const auto learns = std::ranges::find(methods, method, &MethodRow::name);
+  if (row == std::end(kStrategies) || learns == methods.end()) return;
+  check_needs(strategy, row->needs, method, learns->traits, boundaries);
 }
 
 }  // namespace nagare::ssl

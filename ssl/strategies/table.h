@@ -5,11 +5,20 @@
 #include <string>
 #include <vector>
 
+#include "ssl/core/method.h"
 #include "ssl/core/options.h"
 #include "ssl/core/strategy.h"
 #include "ssl/strategies/context.h"
 
 namespace nagare::ssl {
+
+// What a strategy needs to make sense; a sum of these in its row.
+enum StrategyNeed : unsigned {
+  kNeedsBoundaries = 1,       // a stream that tells where a task ends
+  kNeedsNoLabels = 2,         // a method without labels
+  kNeedsSingleImageLoss = 4,  // a loss that is defined image by image
+  kNeedsQueue = 8,            // a method with a queue of keys
+};
 
 struct StrategyRow {
   const char* name;
@@ -17,11 +26,19 @@ struct StrategyRow {
   const char* reference;  // paper
   std::unique_ptr<Strategy> (*make)(const StrategyContext& context);
   std::vector<OptionInfo> (*options)();  // what StrategyContext::options may hold
+  unsigned needs = 0;
 };
 
 std::span<const StrategyRow> strategy_table();
 
 // errors  BadConfig: unknown strategy or option (naming the nearest), value out of range
 std::unique_ptr<Strategy> make_strategy(const std::string& name, const StrategyContext& context);
+
+// Whether a strategy goes with a method, and with a stream that tells where its tasks end or hides it. Names that no
+// table knows pass: whoever makes them knows how to say so.
+// errors  BadConfig with the reason
+void check_pair(const std::string& strategy, const std::string& method, bool boundaries);
+void check_needs(const std::string& strategy, unsigned needs, const std::string& method,
+                 const MethodTraits& traits, bool boundaries);
 
 }  // namespace nagare::ssl

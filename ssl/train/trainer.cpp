@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <optional>
+#include <stdexcept>
 
 #include "engine/autograd/tape.h"
 #include "engine/device/errors.h"
@@ -17,9 +19,12 @@ namespace {
 
 enum Counter { kSteps, kBatches, kStepsOnBatch };
 
-std::vector<nn::StateEntry> trainable(const Method& method) {
+// The strategy's own parameters keep the prefix that they have in a checkpoint; the method's stand first.
+std::vector<nn::StateEntry> trainable(const Method& method, const Strategy& strategy) {
   nn::StateList list;
   method.list_state(list);
+  const nn::StateList::Scope scope(list, "strategy");
+  strategy.list_state(list);
   return list.parameters();
 }
 
@@ -47,7 +52,8 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
   if (options.steps_per_batch < 1) throw BadConfig("steps per batch must be at least 1");
   options_.schedule.steps = planned_steps();
   optim::check(options_.schedule);
-  optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_));
+  strategy_->attach(*this);
+  optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_, *strategy_));
   arrival_task_.assign(static_cast<std::size_t>(dataset.train.size()), -1);
   for (const StreamBatch& batch : stream_.batches) {
     for (const std::int64_t id : batch.ids) {
@@ -88,7 +94,9 @@ TrainResult Trainer::run(TrainObserver& observer) {
   while (!stopped && counters[kBatches] < batches && counters[kSteps] < last_step) {
     const std::int64_t index = counters[kBatches];
     const StreamBatch& entry = stream_.batches[static_cast<std::size_t>(index)];
-    const Batch arriving = read_batch(entry);
+    Batch arriving = read(entry.ids);
+    arriving.position = entry.position;
+    arriving.task = entry.task;
     if (counters[kStepsOnBatch] == 0) {
       if (begins_task(stream_, index)) strategy_->begin_task(entry.task);
       strategy_->arrive(arriving);
@@ -148,13 +156,16 @@ StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {
 // One update; fills in what the report says of it.
 void Trainer::train_on(const Batch& batch, const Progress& progress, StepReport& report) {
   std::optional<profile::Range> phase(std::in_place, "augment");
-  const Views views = augmenter_.apply(batch, method_->view_plan(), progress.step, options_.precision);
+  const Views views = strategy_->mix(
+      augmenter_.apply(batch, method_->view_plan(), progress.step, options_.precision), batch, progress);
   phase.emplace("forward");
-  const StepOutput output = method_loss(views, batch);
-  const Tensor penalty = strategy_->penalty();
+  const StepOutput output = method_loss(views, batch, Pass::step);
+  const Update update{.batch = batch, .views = views, .output = output, .progress = progress};
+  const Tensor penalty = strategy_->penalty(update);
   const Tensor total = penalty.defined() ? add(output.loss, penalty) : output.loss;
   report.trained_images = batch.images.shape()[0];
   report.metrics = output.metrics;
+  if (penalty.defined()) report.metrics.push_back({"penalty", penalty.item()});
   report.loss = total.item();
   if (!std::isfinite(report.loss)) {
     throw Diverged("the loss is " + std::to_string(report.loss) + " at step " +
@@ -165,36 +176,47 @@ void Trainer::train_on(const Batch& batch, const Progress& progress, StepReport&
   phase.emplace("backward");
   optimizer_->clear_gradients();
   tape::backward(total);
+  strategy_->edit_gradients(update);
   phase.emplace("optimiser");
   optimizer_->step(report.learning_rate);
   method_->after_step(progress);
   phase.emplace("buffer");
-  strategy_->after_step(batch, output, progress);
+  strategy_->after_step(update);
+  std::ranges::move(strategy_->metrics(), std::back_inserter(report.metrics));
+}
+
+Views Trainer::views(const Batch& batch, const ViewPlan& plan, std::int64_t step, std::int64_t draw) const {
+  return augmenter_.apply(batch, plan, step, options_.precision, draw);
+}
+
+StepOutput Trainer::extra_loss(const Views& views, const Batch& batch, Pass pass) {
+  if (pass == Pass::step) throw std::invalid_argument("extra_loss: Pass::step is the training loop's own");
+  return method_loss(views, batch, pass);
 }
 
 // Labels are looked up for a supervised method alone; every other kind has no parameter to receive them.
-StepOutput Trainer::method_loss(const Views& views, const Batch& batch) {
+StepOutput Trainer::method_loss(const Views& views, const Batch& batch, Pass pass) {
   auto* supervised = dynamic_cast<SupervisedMethod*>(method_.get());
-  if (supervised == nullptr) return method_->loss(views);
+  if (supervised == nullptr) return method_->loss(views, pass);
   std::vector<std::int64_t> classes;
   for (const std::int64_t id : batch.ids) {
     classes.push_back(dataset_.train.labels.classes[static_cast<std::size_t>(id)]);
   }
   const auto count = static_cast<std::int64_t>(classes.size());
-  return supervised->supervised_loss(views, {.classes = Tensor::from(classes, {count}, options_.device)});
+  return supervised->supervised_loss(views, {.classes = Tensor::from(classes, {count}, options_.device)},
+                                     pass);
 }
 
-Batch Trainer::read_batch(const StreamBatch& entry) const {
+Batch Trainer::read(const std::vector<std::int64_t>& ids) const {
   const Shape& shape = dataset_.train.images.shape();
-  const auto count = static_cast<std::int64_t>(entry.ids.size());
+  const auto count = static_cast<std::int64_t>(ids.size());
   const Tensor images = Tensor::empty({count, shape[1], shape[2], shape[3]}, {.dtype = DType::u8});
   const auto bytes = static_cast<std::size_t>(shape[1] * shape[2] * shape[3]);
   for (std::int64_t i = 0; i < count; ++i) {
     std::memcpy(images.rows(i, 1).raw(),
-                dataset_.train.images.rows(entry.ids[static_cast<std::size_t>(i)], 1).raw(), bytes);
+                dataset_.train.images.rows(ids[static_cast<std::size_t>(i)], 1).raw(), bytes);
   }
-  return {
-      .images = images.to(options_.device), .ids = entry.ids, .position = entry.position, .task = entry.task};
+  return {.images = images.to(options_.device), .ids = ids};
 }
 
 Evaluation Trainer::evaluate() {

@@ -11,6 +11,7 @@
 #include "engine/optim/optimizer.h"
 #include "engine/optim/schedule.h"
 #include "ssl/augment/augmenter.h"
+#include "ssl/core/learner.h"
 #include "ssl/core/method.h"
 #include "ssl/core/strategy.h"
 #include "ssl/data/dataset.h"
@@ -70,11 +71,14 @@ struct TrainResult {
   std::vector<std::vector<double>> accuracy_matrix;  // row t: task_knn after task t; rows of ended tasks only
 };
 
-class Trainer {
+class Trainer final : private Learner {
  public:
   // method and strategy are moved in; dataset must outlive the trainer.
   Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> method,
           std::unique_ptr<Strategy> strategy, const TrainOptions& options);
+  // The strategy holds on to it.
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   // From the current position to the end of the stream, max_steps or a stop request.
   // errors  Diverged when the loss is not finite, naming the step, or the features of an evaluation are not
@@ -85,15 +89,22 @@ class Trainer {
   // Call after writing into the listed tensors.
   void state_restored();
 
-  Method& method() { return *method_; }
+  Method& method() override { return *method_; }
   std::int64_t steps_done() const;
   std::int64_t planned_steps() const;
 
  private:
-  Batch read_batch(const StreamBatch& entry) const;
+  // Learner, as the strategy sees this
+  DType precision() const override { return options_.precision; }
+  std::int64_t tasks() const override { return stream_.tasks; }
+  Views views(const Batch& batch, const ViewPlan& plan, std::int64_t step, std::int64_t draw) const override;
+  StepOutput extra_loss(const Views& views, const Batch& batch, Pass pass) override;
+  Batch read(const std::vector<std::int64_t>& ids) const override;
+  std::int64_t train_images() const override { return dataset_.train.images.shape()[0]; }
+
   StepReport update(const StreamBatch& entry, const Batch& arriving);
   void train_on(const Batch& batch, const Progress& progress, StepReport& report);
-  StepOutput method_loss(const Views& views, const Batch& batch);
+  StepOutput method_loss(const Views& views, const Batch& batch, Pass pass);
   Evaluation evaluate();
   std::vector<std::int64_t> stored_by_task() const;
   void record(std::int64_t row, const Evaluation& evaluation) const;

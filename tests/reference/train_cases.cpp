@@ -98,7 +98,7 @@ void train_steps_case(Case& c) {
   const auto method = method_of(c);
   const auto optimizer = optimizer_of(c, *method);
   for (int step = 1; c.has_input("x" + std::to_string(step) + "_v0"); ++step) {
-    const Tensor loss = method->loss(views_of(c, step)).loss;
+    const Tensor loss = method->loss(views_of(c, step), ssl::Pass::step).loss;
     c.check("out.loss" + std::to_string(step), loss);
     optimizer->clear_gradients();
     tape::backward(loss);

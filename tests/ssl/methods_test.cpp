@@ -58,11 +58,11 @@ Views views_for(const Method& method, std::uint32_t seed, DType dtype = DType::f
   return {.images = cast(images, dtype), .views = count, .batch = kBatch};
 }
 
-StepOutput output_of(Method& method, const Views& views) {
+StepOutput output_of(Method& method, const Views& views, Pass pass = Pass::step) {
   auto* supervised = dynamic_cast<SupervisedMethod*>(&method);
-  if (supervised == nullptr) return method.loss(views);
+  if (supervised == nullptr) return method.loss(views, pass);
   return supervised->supervised_loss(
-      views, {Tensor::from(std::vector<std::int64_t>{0, 1, 0, 4}, {kBatch}, views.images.device())});
+      views, {Tensor::from(std::vector<std::int64_t>{0, 1, 0, 4}, {kBatch}, views.images.device())}, pass);
 }
 
 std::vector<nn::StateEntry> state_of(const Method& method) {
@@ -149,6 +149,59 @@ TEST_P(MethodTest, StateIsAllThereIs) {
     to[i].tensor.copy_from(from[i].tensor);
   }
   EXPECT_EQ(output_of(*original, views).loss.item(), output_of(*copy, views).loss.item());
+}
+
+// A frozen pass moves nothing at all; an extra one moves running statistics, and leaves nothing to after_step().
+TEST_P(MethodTest, PassesMoveWhatTheySay) {
+  const auto method = make(GetParam());
+  const auto values = [&](bool statistics) {
+    std::vector<std::vector<float>> all;
+    for (const nn::StateEntry& entry : state_of(*method)) {
+      if (entry.tensor.dtype() != DType::f32) continue;
+      if (!statistics && entry.name.find("running_") != std::string::npos) continue;
+      all.push_back(entry.tensor.to_vector<float>());
+    }
+    return all;
+  };
+  output_of(*method, views_for(*method, 5));
+  method->after_step({.step = 0, .total_steps = 2});
+  const auto before = values(true);
+  const StepOutput frozen = output_of(*method, views_for(*method, 6), Pass::frozen);
+  EXPECT_TRUE(std::isfinite(frozen.loss.item()));
+  EXPECT_EQ(values(true), before);
+  const auto still = values(false);
+  output_of(*method, views_for(*method, 7), Pass::extra);
+  EXPECT_EQ(values(false), still);
+  EXPECT_NE(values(true), before);
+  if (GetParam() == "byol") return;  // its target follows in any case
+  method->after_step({.step = 1, .total_steps = 2});
+  EXPECT_EQ(values(false), still);
+}
+
+// The network is the one whose rows the loss was made of, and a clone of it is another one.
+TEST_P(MethodTest, NetworkMakesTheRowsOfTheLoss) {
+  const auto method = make(GetParam());
+  const Views views = views_for(*method, 8);
+  const StepOutput output = output_of(*method, views, Pass::frozen);
+  const auto copy = method->network().clone();
+  const Network::Rows rows = copy->forward(views.images, false);
+  EXPECT_EQ(rows.features.shape(), (Shape{views.views * kBatch, copy->feature_dim()}));
+  EXPECT_EQ(rows.projections.shape(), (Shape{views.views * kBatch, copy->dim()}));
+  const bool all_views =
+      output.projections.all().shape() == rows.projections.shape();  // moco may query one alone
+  ASSERT_TRUE(all_views);
+  EXPECT_THAT(output.features.all().to_vector<float>(),
+              testing::Pointwise(testing::FloatNear(1e-4F), rows.features.to_vector<float>()));
+  EXPECT_THAT(output.projections.all().to_vector<float>(),
+              testing::Pointwise(testing::FloatNear(1e-4F), rows.projections.to_vector<float>()));
+  nn::StateList of_method;
+  nn::StateList of_copy;
+  method->list_state(of_method);
+  copy->list_state(of_copy);
+  for (const nn::StateEntry& entry : of_copy.entries()) {
+    ASSERT_NE(of_method.find(entry.name), nullptr) << entry.name;
+    EXPECT_NE(of_method.find(entry.name)->tensor.raw(), entry.tensor.raw()) << entry.name;
+  }
 }
 
 TEST_P(MethodTest, SeedsAndDefaultsAreItsOwn) {

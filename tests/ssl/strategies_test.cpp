@@ -47,7 +47,7 @@ StepOutput output_for(const Batch& batch, std::int64_t step) {
     for (const double v : row) rows.push_back(static_cast<float>(v / std::sqrt(squared)));
   }
   const auto count = static_cast<std::int64_t>(batch.ids.size());
-  return {.loss = {}, .embedding = Tensor::from(rows, {count, kDim}), .metrics = {}};
+  return {.loss = {}, .embedding = Tensor::from(rows, {count, kDim})};
 }
 
 StrategyContext context(const OptionValues& options = {}) {
@@ -77,7 +77,8 @@ std::vector<Batch> feed(Strategy& strategy, std::int64_t b) {
     const Progress progress{.step = 2 * b + k, .total_steps = 100};
     trained.push_back(strategy.compose(batch, progress));
     if (trained.back().images.defined()) {
-      strategy.after_step(trained.back(), output_for(trained.back(), progress.step), progress);
+      const StepOutput output = output_for(trained.back(), progress.step);
+      strategy.after_step({.batch = trained.back(), .views = {}, .output = output, .progress = progress});
     }
   }
   strategy.finish(batch);

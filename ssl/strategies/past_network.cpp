@@ -1,0 +1,35 @@
+#include "ssl/strategies/past_network.h"
+
+#include "engine/autograd/tape.h"
+#include "engine/optim/ema.h"
+
+namespace nagare::ssl {
+
+PastNetwork::PastNetwork(const Network& network)
+    : network_(network.clone()), times_(Tensor::zeros({}, {.dtype = DType::i64})) {}
+
+void PastNetwork::take(const Network& network) {
+  nn::StateList to;
+  nn::StateList from;
+  network_->list_state(to);
+  network.list_state(from);
+  optim::copy_state(to, from);
+  ++*times_.data<std::int64_t>();
+}
+
+Network::Rows PastNetwork::forward(const Tensor& images, Norm norm) const {
+  const tape::NoGrad guard;
+  return network_->forward(images, norm == Norm::batch);
+}
+
+void PastNetwork::list_state(nn::StateList& list) const {
+  nn::StateList own;
+  network_->list_state(own);
+  const nn::StateList::Scope scope(list, "past");
+  list.add("times", times_, nn::Role::buffer);
+  for (const nn::StateEntry& entry : own.entries()) {
+    list.add(entry.name, entry.tensor, nn::Role::buffer, entry.layout);
+  }
+}
+
+}  // namespace nagare::ssl

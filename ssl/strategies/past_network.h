@@ -1,0 +1,35 @@
+#pragma once
+// The network as it was: what distillation learns from. It stands from attach() on, so that a checkpoint always has
+// the same entries, and counts for nothing until it has been taken for the first time.
+#include <memory>
+
+#include "engine/nn/state.h"
+#include "ssl/core/method.h"
+
+namespace nagare::ssl {
+
+class PastNetwork {
+ public:
+  // Its statistics in forward().
+  enum class Norm {
+    batch,    // those of the batch at hand; its running ones move (as CaSSLe's published program has it)
+    running,  // those it had when it was taken
+  };
+
+  explicit PastNetwork(const Network& network);
+
+  // From now on it is what `network` is now, running statistics included.
+  void take(const Network& network);
+  // Whether take() has been called, in this run or the one it goes on from.
+  bool taken() const { return *times_.data<std::int64_t>() > 0; }
+  // Without history.
+  Network::Rows forward(const Tensor& images, Norm norm) const;
+  // Under "past.", all as buffers: an optimiser must not touch them.
+  void list_state(nn::StateList& list) const;
+
+ private:
+  std::unique_ptr<Network> network_;
+  Tensor times_;  // i64 scalar: how often it was taken
+};
+
+}  // namespace nagare::ssl

@@ -1,0 +1,207 @@
+// The training loop and its hooks, on runs of milliseconds.
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "engine/device/errors.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/reduce.h"
+#include "ssl/strategies/past_network.h"
+#include "tests/ssl/tiny_run.h"
+
+namespace nagare::ssl {
+namespace {
+
+using namespace test;  // NOLINT: the tiny run is what this file is about
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+// Writes down which hooks are called, and has a parameter of its own.
+class Probe final : public Strategy {
+ public:
+  explicit Probe(std::vector<std::string>& calls) : calls_(calls) {}
+
+  void attach(Learner& learner) override {
+    calls_.push_back("attach");
+    learner_ = &learner;
+    weight_ = Tensor::full({3}, 2.0F);
+    weight_.set_requires_grad(true);
+  }
+  void begin_task(std::int64_t task) override { calls_.push_back("begin " + std::to_string(task)); }
+  void arrive(const Batch& /*batch*/) override { calls_.push_back("arrive"); }
+  Batch compose(const Batch& batch, const Progress& /*progress*/) override {
+    calls_.push_back("compose");
+    return batch;
+  }
+  Views mix(const Views& views, const Batch& batch, const Progress& /*progress*/) override {
+    EXPECT_EQ(views.batch, static_cast<std::int64_t>(batch.ids.size()));
+    calls_.push_back("mix");
+    mixed_ = scale(views.images, 0.5F);
+    return {.images = mixed_, .views = views.views, .batch = views.batch};
+  }
+  Tensor penalty(const Update& update) override {
+    calls_.push_back("penalty");
+    EXPECT_EQ(update.views.images.raw(), mixed_.raw());  // what the method saw is what mix() gave
+    EXPECT_TRUE(update.output.features.all().requires_grad());
+    EXPECT_EQ(update.output.projections.view(1, 2).shape()[0], update.views.batch);
+    return sum(weight_);
+  }
+  void edit_gradients(const Update& /*update*/) override {
+    calls_.push_back("edit");
+    EXPECT_FLOAT_EQ(weight_.grad().to_vector<float>()[0], 1.0F);
+  }
+  void after_step(const Update& /*update*/) override { calls_.push_back("after"); }
+  std::vector<Metric> metrics() const override { return {{"probe", 4.0}}; }
+  void finish(const Batch& /*batch*/) override { calls_.push_back("finish"); }
+  void end_task(std::int64_t task) override { calls_.push_back("end " + std::to_string(task)); }
+  void list_state(nn::StateList& list) const override { list.add("own", weight_, nn::Role::weight); }
+
+  Learner& learner() const { return *learner_; }
+  float own() const { return weight_.to_vector<float>()[0]; }
+
+ private:
+  std::vector<std::string>& calls_;
+  Learner* learner_ = nullptr;
+  Tensor weight_;
+  Tensor mixed_;
+};
+
+TEST(TrainerTest, CallsTheHooksInTheirOrderAndTrainsTheStrategysParameters) {
+  std::vector<std::string> calls;
+  auto strategy = std::make_unique<Probe>(calls);
+  const Probe& probe = *strategy;
+  const auto trainer =
+      tiny_trainer(tiny_method("simsiam"), std::move(strategy), {.epochs = 1, .steps_per_batch = 2});
+  TinyObserver observer;
+  trainer->run(observer);
+  const std::vector<std::string> update = {"compose", "mix", "penalty", "edit", "after"};
+  std::vector<std::string> want = {"attach"};
+  for (const std::string task : {"0", "1"}) {
+    want.push_back("begin " + task);
+    for (int batch = 0; batch < 2; ++batch) {
+      want.push_back("arrive");
+      for (int k = 0; k < 2; ++k) want.insert(want.end(), update.begin(), update.end());
+      want.push_back("finish");
+    }
+    want.push_back("end " + task);
+  }
+  EXPECT_EQ(calls, want);
+  EXPECT_LT(probe.own(), 2.0F - 8 * 0.01F);  // at least eight steps of a gradient of 1
+  nn::StateList list;
+  trainer->list_state(list);
+  EXPECT_NE(list.find("strategy.own"), nullptr);
+  EXPECT_NE(list.find("optimizer.momentum.strategy.own"), nullptr);
+  ASSERT_EQ(observer.steps.size(), 8U);
+  const std::vector<Metric>& metrics = observer.steps.back().metrics;
+  const auto value = [&](const std::string& name) {
+    const auto found = std::ranges::find(metrics, name, &Metric::name);
+    return found == metrics.end() ? NAN : found->value;
+  };
+  EXPECT_EQ(value("probe"), 4.0);
+  EXPECT_NEAR(value("penalty"), 3 * probe.own(), 0.2);
+}
+
+TEST(TrainerTest, ALearnerGivesViewsLossesAndImages) {
+  std::vector<std::string> calls;
+  auto strategy = std::make_unique<Probe>(calls);
+  const Probe& probe = *strategy;
+  const auto trainer = tiny_trainer(tiny_method("supervised"), std::move(strategy), {});
+  Learner& learner = probe.learner();
+  const Batch batch = learner.read({3, 1, 3});
+  EXPECT_THAT(batch.ids, ElementsAre(3, 1, 3));
+  EXPECT_TRUE(same_bits(batch.images.rows(1, 1), tiny_dataset().train.images.rows(1, 1)));
+  const ViewPlan& plan = learner.method().view_plan();
+  const Views first = learner.views(batch, plan, 5, 1);
+  EXPECT_TRUE(same_bits(first.images, learner.views(batch, plan, 5, 1).images));
+  EXPECT_FALSE(same_bits(first.images, learner.views(batch, plan, 5, 2).images));
+  EXPECT_FALSE(same_bits(first.images, learner.views(batch, plan, 5, 0).images));
+  EXPECT_THROW(learner.views(batch, plan, 5, 65536), std::invalid_argument);
+  const SavedState before = save(*trainer);
+  EXPECT_TRUE(std::isfinite(learner.extra_loss(first, batch, Pass::frozen).loss.item()));  // labels by id
+  for (std::size_t i = 0; i < before.size(); ++i)
+    EXPECT_TRUE(same_bits(before[i].second, save(*trainer)[i].second));
+  EXPECT_THROW(learner.extra_loss(first, batch, Pass::step), std::invalid_argument);
+  EXPECT_EQ(learner.train_images(), kTinyImages);
+  EXPECT_EQ(learner.tasks(), 2);
+}
+
+TEST(PastNetworkTest, StandsStillWhileTheNetworkLearns) {
+  const auto method = tiny_method("simclr");
+  PastNetwork past(method->network());
+  EXPECT_FALSE(past.taken());
+  nn::StateList own;
+  past.list_state(own);
+  EXPECT_TRUE(own.parameters().empty());
+  nn::StateList list;
+  method->list_state(list);
+  const Tensor images = Tensor::full({4, kTinySize, kTinySize, 3}, 0.5F);
+  const auto before = past.forward(images, PastNetwork::Norm::running).projections.to_vector<float>();
+  list.find("backbone.conv1.weight")->tensor.fill_zero();
+  EXPECT_EQ(past.forward(images, PastNetwork::Norm::running).projections.to_vector<float>(), before);
+  past.take(method->network());
+  EXPECT_TRUE(past.taken());
+  const Network::Rows now = past.forward(images, PastNetwork::Norm::running);
+  EXPECT_NE(now.projections.to_vector<float>(), before);
+  EXPECT_EQ(now.projections.to_vector<float>(),
+            method->network().forward(images, false).projections.to_vector<float>());
+  EXPECT_FALSE(now.features.requires_grad());
+}
+
+// Killed at any update and gone on with, a run ends with the same bytes: for every strategy, also where the
+// checkpoint falls between the last update of a batch and what comes after it.
+struct ResumeTest : testing::TestWithParam<std::string> {};
+
+TEST_P(ResumeTest, GivesTheSameBytes) {
+  const TinyRun run{.strategy = GetParam(), .epochs = 2, .steps_per_batch = 2};
+  for (const std::int64_t at : {3, 8, 13}) {  // within task 0, its last update, within task 1
+    const auto whole = tiny_trainer(run);
+    TinyObserver observer(at);
+    observer.watch(*whole);
+    whole->run(observer);
+    const auto resumed = tiny_trainer(run);
+    restore(*resumed, observer.saved);
+    TinyObserver rest;
+    resumed->run(rest);
+    EXPECT_EQ(rest.steps.size() + static_cast<std::size_t>(at), observer.steps.size());
+    const SavedState want = save(*whole);
+    const SavedState got = save(*resumed);
+    ASSERT_EQ(want.size(), got.size());
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      EXPECT_TRUE(same_bits(want[i].second, got[i].second)) << want[i].first << ", resumed at " << at;
+    }
+  }
+}
+
+std::vector<std::string> strategy_names() {
+  std::vector<std::string> names;
+  for (const StrategyRow& row : strategy_table()) names.emplace_back(row.name);
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, ResumeTest, testing::ValuesIn(strategy_names()), [](const auto& info) {
+  std::string name = info.param;
+  std::ranges::replace_if(
+      name, [](char c) { return c == '-' || c == '+'; }, '_');
+  return name;
+});
+
+TEST(PairTest, WhatMakesNoSenseIsRefusedWithTheReason) {
+  const MethodTraits plain;
+  EXPECT_NO_THROW(check_needs("x", 0, "m", plain, false));
+  const auto refused = [](unsigned needs, const MethodTraits& traits, bool boundaries, const char* reason) {
+    EXPECT_THAT(
+        [&] { check_needs("x", needs, "m", traits, boundaries); },
+        ThrowsMessage<BadConfig>(testing::AllOf(HasSubstr("strategy x with method m"), HasSubstr(reason))));
+  };
+  refused(kNeedsBoundaries, plain, false, "hides that");
+  refused(kNeedsNoLabels, {.labels = true}, true, "no one label");
+  refused(kNeedsSingleImageLoss, plain, true, "single images");
+  refused(kNeedsQueue, plain, true, "has none");
+  const unsigned all = kNeedsBoundaries | kNeedsNoLabels | kNeedsSingleImageLoss | kNeedsQueue;
+  EXPECT_NO_THROW(check_needs("x", all, "m", {.single_image = true, .queue = true}, true));
+  EXPECT_NO_THROW(check_pair("no such strategy", "simsiam", true));
+}
+
+}  // namespace
+}  // namespace nagare::ssl
