@@ -12,6 +12,7 @@
 #include "engine/io/safetensors.h"
 #include "engine/io/state_io.h"
 #include "engine/text/printable.h"
+#include "ssl/eval/readout.h"
 
 namespace nagare::apps {
 namespace {
@@ -23,7 +24,7 @@ constexpr char kStateName[] = "state.safetensors";
 constexpr char kManifestName[] = "manifest.json";
 constexpr char kLatestName[] = "LATEST";
 constexpr char kStepPrefix[] = "step-";
-constexpr std::int64_t kSchema = 1;
+constexpr std::int64_t kSchema = 2;
 constexpr std::uint64_t kMaxManifestBytes = 1 << 20;
 
 std::string shown(const io::Path& path) { return printable(path.string()); }
@@ -67,6 +68,7 @@ Json to_json(const Manifest& m, const io::Path& directory) {
           {"stream", m.stream},
           {"class_order", m.class_order},
           {"seed", m.seed},
+          {"readouts", m.readouts},
           {"files", std::move(files)}};
 }
 
@@ -160,7 +162,8 @@ Manifest read_manifest(const io::Path& checkpoint) {
             .data = json.at("data"),
             .stream = json.at("stream"),
             .class_order = json.at("class_order"),
-            .seed = json.at("seed")};
+            .seed = json.at("seed"),
+            .readouts = json.at("readouts")};
   } catch (const Json::exception& error) {
     throw BadCheckpoint(shown(path) + ": damaged: " + printable(error.what()));
   } catch (const BadData& error) {
@@ -178,11 +181,15 @@ void load_checkpoint(const io::Path& checkpoint, const nn::StateList& state) {
   }
 }
 
-Tensor load_evaluations(const io::Path& checkpoint) {
+ssl::EvaluationTable load_evaluations(const io::Path& checkpoint, const Manifest& manifest) {
   try {
-    return io::read_safetensors(checkpoint / kStateName).load("trainer.evaluations");
+    std::vector<std::string> names;
+    for (const ssl::Readout& readout : ssl::parse_readouts(manifest.readouts)) names.push_back(readout.spec);
+    return {names, io::read_safetensors(checkpoint / kStateName).load("trainer.evaluations")};
   } catch (const BadData& error) {
     throw BadCheckpoint(error.what());
+  } catch (const std::invalid_argument& error) {
+    throw BadCheckpoint(shown(checkpoint / kStateName) + ": " + error.what());
   }
 }
 

@@ -15,6 +15,7 @@
 #include "engine/io/file.h"
 #include "engine/nn/state.h"
 #include "models/backbone.h"
+#include "ssl/eval/evaluation_table.h"
 
 namespace nagare::apps {
 
@@ -33,6 +34,7 @@ struct Manifest {
   std::string stream;
   std::string class_order;
   std::int64_t seed = 0;
+  std::string readouts = "knn";  // that judged it in training
 };
 
 // Names of the entries of `state` that are the network's begin with this and lie in model.safetensors.
@@ -57,8 +59,8 @@ Manifest read_manifest(const io::Path& checkpoint);
 // Writes model.safetensors and state.safetensors into the listed tensors.
 // errors  BadCheckpoint with every missing, unexpected or different tensor
 void load_checkpoint(const io::Path& checkpoint, const nn::StateList& state);
-// The trainer's table of evaluations, see Trainer.
-Tensor load_evaluations(const io::Path& checkpoint);
+// The evaluations of the run until then.
+ssl::EvaluationTable load_evaluations(const io::Path& checkpoint, const Manifest& manifest);
 // The network alone.
 void load_network(const io::Path& checkpoint, const models::Backbone& backbone);
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -14,27 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The rows of ended tasks, as the training loop left them in the checkpoint: rows 1.. of [knn, top-5, task_knn...].
-std::vector<std::vector<double>> recorded_matrix(const io::Path& checkpoint) {
-  const Tensor table = load_evaluations(checkpoint);
-  const std::int64_t tasks = table.shape()[0] - 2;
-  const auto values = table.to_vector<double>();
-  std::vector<std::vector<double>> matrix;
-  for (std::int64_t task = 0; task < tasks; ++task) {
-    const auto begin = values.begin() + (task + 1) * (tasks + 2);
-    if (!std::isnan(*begin)) matrix.emplace_back(begin + 2, begin + 2 + tasks);
-  }
-  return matrix;
-}
-
-Json rows_json(const std::vector<std::vector<double>>& rows) {
-  Json list = Json::array();
-  for (const auto& row : rows) {
-    list.push_back(Json::array());
-    for (const double value : row) list.back().push_back(std::isfinite(value) ? Json(value) : Json(nullptr));
-  }
-  return list;
-}
+std::string percent(double value) { return std::isfinite(value) ? fmt::format("{:.2f}", value) : "-"; }
 
 }  // namespace
 
@@ -45,31 +26,36 @@ ExitCode run_eval(const Settings& settings, Console& console) {
   const ssl::Stream stream = ssl::make_stream(data.train.labels, data.classes(), stream_options(options));
   console.note(
       fmt::format("{}, step {}, on {}", network.checkpoint.string(), network.manifest.step, options.data));
-  const ssl::Evaluator evaluator(data, stream.task_classes, options.evaluation);
-  const ssl::Evaluation evaluation = evaluator.evaluate(*network.backbone, network.input);
-  const auto matrix = recorded_matrix(network.checkpoint);
+  const ssl::Evaluator evaluator(data, stream.task_classes, evaluation_options(options));
+  const std::vector<std::string> names = evaluator.readout_names();
+  const ssl::Evaluation evaluation = evaluator.evaluate(
+      *network.backbone, network.input, std::min(network.manifest.task + 1, evaluator.tasks()));
+  const ssl::EvaluationTable recorded = load_evaluations(network.checkpoint, network.manifest);
 
   if (options.json) {
-    const Json json = {{"schema", 1},
+    const Json json = {{"schema", kResultsSchema},
                        {"checkpoint", network.checkpoint.string()},
                        {"step", network.manifest.step},
                        {"data", options.data},
-                       {"knn", evaluation.knn},
-                       {"knn_top5", evaluation.knn_top5},
-                       {"task_knn", rows_json({evaluation.task_knn}).front()},
+                       {"primary", names.front()},
+                       {"readouts", readouts_json(names, evaluation.readouts, true)},
+                       {"measures", measures_json(evaluation.measures)},
                        {"seconds", evaluation.seconds},
-                       {"accuracy_matrix", rows_json(matrix)}};
+                       {"accuracy_matrix", matrix_json(recorded.matrix(0))}};
     console.result(json.dump(2) + "\n");
     return ExitCode::done;
   }
-  std::vector<std::vector<std::string>> rows = {{"kNN", fmt::format("{:.2f} %", evaluation.knn)},
-                                                {"kNN, top 5", fmt::format("{:.2f} %", evaluation.knn_top5)}};
-  for (std::size_t task = 0; task < evaluation.task_knn.size(); ++task) {
-    rows.push_back({fmt::format("kNN, classes of task {}", task + 1),
-                    fmt::format("{:.2f} %", evaluation.task_knn[task])});
+  std::vector<std::vector<std::string>> rows = {{"readout", "accuracy", "top 5"}};
+  for (std::size_t task = 0; task < stream.task_classes.size(); ++task)
+    rows[0].push_back(fmt::format("task {}", task + 1));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const ssl::ReadoutResult& result = evaluation.readouts[i];
+    rows.push_back({names[i], percent(result.accuracy), percent(result.top5)});
+    for (const double accuracy : result.tasks) rows.back().push_back(percent(accuracy));
   }
   std::string text = table(rows);
-  if (!matrix.empty()) text += "\nDuring training:\n" + matrix_text(matrix);
+  const std::string matrix = matrix_text(recorded.readouts().front(), recorded.matrix(0));
+  if (!matrix.empty()) text += "\nDuring training:\n" + matrix;
   console.result(text);
   return ExitCode::done;
 }

@@ -38,6 +38,9 @@ std::string file_name(double wall) {
 
 void collect(const Json& value, const std::string& tag, std::vector<io::Scalar>& scalars) {
   if (value.is_number()) scalars.push_back({.tag = tag, .value = value.get<float>()});
+  if (value.is_object()) {
+    for (const auto& [name, inner] : value.items()) collect(inner, tag + "/" + name, scalars);
+  }
   if (!value.is_array()) return;
   for (std::size_t i = 0; i < value.size(); ++i) {
     collect(value[i], tag + "/" + std::to_string(i + 1), scalars);
@@ -60,7 +63,8 @@ void EventLog::add(const Json& line) {
   for (const auto& [name, value] : line.items()) {
     if (contains(kNoValues, name)) continue;
     const bool of_machine = is_step && contains(kOfMachine, name);
-    collect(value, (of_machine ? "sys/" : is_step ? "train/" : "eval/") + name, scalars);
+    const std::string tag = (of_machine ? "sys/" : is_step ? "train/" : "eval/") + name;
+    collect(value, name == "readouts" ? "eval" : tag, scalars);  // eval/knn/accuracy
   }
   if (is_step && line.value("images", 0) > 0 && line["seconds"].is_number() && line["seconds"] > 0.0) {
     scalars.push_back({.tag = "sys/images_per_second",

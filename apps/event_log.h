@@ -3,7 +3,8 @@
 //
 //   step line        numbers as train/NAME; what is about the machine (seconds, images, memory_bytes) as sys/NAME, with
 //                    sys/images_per_second
-//   evaluation line  numbers as eval/NAME, arrays as eval/NAME/1, eval/NAME/2, ...
+//   evaluation line  numbers as eval/NAME, arrays as eval/NAME/1, eval/NAME/2, ..., objects as eval/NAME/FIELD, readouts as
+//                    eval/READOUT/FIELD
 //
 // step, t, wall, task and null are no values. A session that goes on tells the reader to drop what earlier ones wrote
 // of the steps that it does again.

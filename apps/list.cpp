@@ -13,6 +13,7 @@
 #include "kernel_names.h"
 #include "models/table.h"
 #include "ssl/data/table.h"
+#include "ssl/eval/readout.h"
 #include "ssl/methods/table.h"
 #include "ssl/strategies/table.h"
 #include "ssl/streams/table.h"
@@ -55,6 +56,13 @@ std::vector<Entry> stream_entries() {
   for (const ssl::StreamKind& row : ssl::stream_kinds()) {
     entries.push_back({row.name, row.summary + " (" + row.syntax + ")", row.reference, {}});
   }
+  return entries;
+}
+
+std::vector<Entry> readout_entries() {
+  std::vector<Entry> entries;
+  for (const ssl::ReadoutRow& row : ssl::readout_table())
+    entries.push_back({row.name, row.summary, row.reference, {}});
   return entries;
 }
 
@@ -119,6 +127,7 @@ const std::vector<Topic>& topics() {
       {"strategies", [] { return with_options(ssl::strategy_table()); }},
       {"data", &data_entries},
       {"streams", &stream_entries},
+      {"readouts", &readout_entries},
       {"models", &model_entries},
       {"optimizers", &optimizer_entries},
       {"schedules", &schedule_entries},

@@ -27,7 +27,8 @@ constexpr OptionRow kOptions[] = {
      .commands = kList,
      .field = NAGARE_FIELD(topic),
      .value = "TOPIC",
-     .help = "methods, strategies, data, streams, models, optimizers, schedules, kernels, presets, options; "
+     .help = "methods, strategies, data, streams, readouts, models, optimizers, schedules, kernels, presets, "
+             "options; "
              "all when left out",
      .positional = true,
      .only_flag = true},
@@ -328,6 +329,12 @@ constexpr OptionRow kOptions[] = {
      .minimum = 0,
      .maximum = kMany,
      .runtime = true},
+    {.key = "eval.readouts",
+     .group = "Evaluation",
+     .commands = kTrain | kEval,
+     .field = NAGARE_FIELD(evaluation.readouts),
+     .value = "LIST",
+     .help = "what judges the features: [bag:]NAME[-task][@SHARE OF LABELS],...; see nagare list readouts"},
     {.key = "eval.neighbours",
      .group = "Evaluation",
      .commands = kTrain | kEval,

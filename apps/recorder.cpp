@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/results.h"
 #include "apps/signals.h"
 #include "engine/device/memory.h"
 #include "engine/io/clock.h"
@@ -94,7 +95,8 @@ void Recorder::show_progress(const ssl::StepReport& report, bool last) {
   if (rate > 0) fields.emplace_back("img/s", fmt::format("{:.0f}", rate));
   fields.emplace_back("loss", fmt::format("{:.4g}", report.loss));
   fields.emplace_back("lr", fmt::format("{:.3g}", report.learning_rate));
-  if (last_knn_ >= 0) fields.emplace_back("knn", fmt::format("{:.1f}", last_knn_));
+  if (last_accuracy_ >= 0)
+    fields.emplace_back(session_.trainer->readouts().front(), fmt::format("{:.1f}", last_accuracy_));
   const double elapsed = seconds_now() - start_;
   if (steps_seen_ > 1) {
     const double per_step = elapsed / static_cast<double>(steps_seen_);
@@ -104,24 +106,28 @@ void Recorder::show_progress(const ssl::StepReport& report, bool last) {
 }
 
 void Recorder::on_evaluation(const ssl::EvaluationReport& report) {
-  last_knn_ = report.evaluation.knn;
-  Json line = {{"kind", "evaluation"},       {"step", report.step}, {"t", seconds_now() - start_},
-               {"wall", io::wall_seconds()}, {"task", report.task}, {"task_end", report.task_end}};
-  put(line, "knn", report.evaluation.knn);
-  put(line, "knn_top5", report.evaluation.knn_top5);
-  line["task_knn"] = Json::array();
-  for (const double accuracy : report.evaluation.task_knn) {
-    line["task_knn"].push_back(std::isfinite(accuracy) ? Json(accuracy) : Json(nullptr));
-  }
-  put(line, "seconds", report.evaluation.seconds);
-  if (!report.stored_by_task.empty()) line["stored_by_task"] = report.stored_by_task;
+  const std::vector<std::string>& names = session_.trainer->readouts();
+  const ssl::Evaluation& evaluation = report.evaluation;
+  last_accuracy_ = evaluation.readouts.front().accuracy;
+  const Json line = {{"kind", "evaluation"},
+                     {"step", report.step},
+                     {"t", seconds_now() - start_},
+                     {"wall", io::wall_seconds()},
+                     {"task", report.task},
+                     {"task_end", report.task_end},
+                     {"readouts", readouts_json(names, evaluation.readouts, true)},
+                     {"measures", measures_json(evaluation.measures)},
+                     {"seconds", number_json(evaluation.seconds)},
+                     {"stored_by_task", report.stored_by_task}};
   write(line);
 
   const std::string when = report.step == 0  ? "untrained network"
                            : report.task_end ? fmt::format("after task {}", report.task + 1)
                                              : fmt::format("at step {}", report.step);
-  console_.note(
-      fmt::format("{}: kNN {:.2f} % ({:.1f} s)", when, report.evaluation.knn, report.evaluation.seconds));
+  std::string found;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    found += fmt::format("{}{} {:.2f} %", i == 0 ? "" : ", ", names[i], evaluation.readouts[i].accuracy);
+  console_.note(fmt::format("{}: {} ({:.1f} s)", when, found, evaluation.seconds));
   if (report.task_end && options_.checkpoint_every == 0 && report.step > 0) save();
   run_.write_status(
       {.state = "running", .step = report.step, .planned_steps = last_step_, .reason = "", .exit_code = 0});

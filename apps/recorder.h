@@ -41,7 +41,7 @@ class Recorder : public ssl::TrainObserver {
   std::int64_t step_ = 0;
   std::int64_t task_ = 0;
   std::int64_t saved_step_ = -1;
-  double last_knn_ = -1.0;  // percent; negative: none yet
+  double last_accuracy_ = -1.0;  // of the first readout, percent; negative: none yet
   std::int64_t images_trained_ = 0;
   double training_seconds_ = 0.0;
   // The rate leaves out the first steps, which allocate and compile.

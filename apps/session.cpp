@@ -41,10 +41,16 @@ ssl::TrainOptions train_options(const Options& options, const Session& session) 
           .eval_every = options.eval_every,
           .optimizer = options.optimizer,
           .schedule = options.schedule,
-          .evaluation = options.evaluation};
+          .evaluation = evaluation_options(options)};
 }
 
 }  // namespace
+
+ssl::EvaluationOptions evaluation_options(const Options& options) {
+  ssl::EvaluationOptions evaluation = options.evaluation;
+  evaluation.seed = static_cast<std::uint64_t>(options.seed);
+  return evaluation;
+}
 
 ssl::Dataset load_data(const Options& options, Device device) {
   return ssl::load_dataset(
@@ -121,7 +127,10 @@ Session make_session(const Settings& settings) {
                       .data = options.data,
                       .stream = options.stream,
                       .class_order = options.class_order,
-                      .seed = options.seed};
+                      .seed = options.seed,
+                      .readouts = options.evaluation.readouts};
+  session.stream_digest = ssl::stream_digest(stream);
+  session.task_classes = stream.task_classes;
   session.trainer = std::make_unique<ssl::Trainer>(data, std::move(stream), std::move(method),
                                                    std::move(strategy), train_options(options, session));
   return session;

@@ -18,6 +18,8 @@ struct Session {
   int threads = 1;
   std::string device_note;  // why `auto` took the CPU
   Manifest manifest;        // step and task 0
+  std::uint64_t stream_digest = 0;
+  ssl::TaskClasses task_classes;
 };
 
 // The file, environment and flags of a command on top of its preset: BadConfig names the place of any mistake.
@@ -27,6 +29,7 @@ Session make_session(const Settings& settings);
 // Reads --data's source, or BadData with a hint when the spec is a directory alone.
 // device: where fractals and noise are drawn
 ssl::Dataset load_data(const Options& options, Device device = Device::cpu);
+ssl::EvaluationOptions evaluation_options(const Options& options);
 ssl::StreamOptions stream_options(const Options& options);
 
 }  // namespace nagare::apps

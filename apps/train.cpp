@@ -110,8 +110,10 @@ ExitCode finish(const Run& run, const ssl::TrainResult& result, const Recorder& 
                            .training_seconds = recorder.training_seconds(),
                            .peak_bytes = memory_use(run.session.device).peak,
                            .out = run.directory.path().string(),
-                           .manifest = run.session.manifest};
-  const std::string json = results_json(summary);
+                           .manifest = run.session.manifest,
+                           .stream_digest = run.session.stream_digest,
+                           .task_classes = run.session.task_classes};
+  const std::string json = results_json(summary).dump(2) + "\n";
   if (!result.finished) {
     run.directory.write_status({.state = "stopped",
                                 .step = result.steps,
@@ -190,7 +192,7 @@ void begin_files(const Run& run, bool resume) {
   }
   if (resume) return;
   const Json schema = {
-      {"schema", 1}, {"run", run.directory.path().filename().string()}, {"version", kVersion}};
+      {"schema", kResultsSchema}, {"run", run.directory.path().filename().string()}, {"version", kVersion}};
   run.directory.add_metrics(schema.dump());
 }
 

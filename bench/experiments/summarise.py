@@ -19,10 +19,11 @@ def main(folder: str) -> None:
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             return f"{statistics.mean(values):.2f} ± {spread:.2f}"
 
-        before = [r["untrained"]["knn"] for r in results]
-        after = [r["final"]["knn"] for r in results]
+        found = [r["readouts"]["knn"] for r in results]
+        before = [f["untrained"]["accuracy"] for f in found]
+        after = [f["final"]["accuracy"] for f in found]
         print(f"| {name} | {len(results)} | {over(before)} | {over(after)} "
-              f"| {over(a - b for a, b in zip(after, before))} | {over(r['forgetting'] for r in results)} "
+              f"| {over(a - b for a, b in zip(after, before))} | {over(f['forgetting'] for f in found)} "
               f"| {over(r['training_seconds'] for r in results)} |")
 
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "engine/autograd/tape.h"
 #include "engine/device/errors.h"
@@ -10,7 +9,8 @@
 #include "engine/ops/elementwise.h"
 #include "engine/profile/profile.h"
 #include "ssl/augment/augmenter.h"
-#include "ssl/eval/knn.h"
+#include "ssl/data/subset.h"
+#include "ssl/eval/run_readout.h"
 
 namespace nagare::ssl {
 namespace {
@@ -30,22 +30,16 @@ Split evenly_spaced(const Split& split, std::int64_t count) {
   return chosen;
 }
 
-double percent(std::int64_t part, std::int64_t whole) {
-  return whole == 0 ? std::numeric_limits<double>::quiet_NaN()
-                    : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-}
-
-// Percent right among the queries whose label is one of `classes`.
-double accuracy_within(const std::vector<std::int64_t>& predictions, const std::vector<std::int64_t>& labels,
-                       const std::vector<std::int64_t>& classes) {
-  std::int64_t right = 0;
-  std::int64_t count = 0;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (std::ranges::find(classes, labels[i]) == classes.end()) continue;
-    ++count;
-    right += predictions[i] == labels[i] ? 1 : 0;
+// The images of classes that some task has.
+Split of_tasks(const Split& split, const TaskClasses& tasks) {
+  std::vector<std::int64_t> ids;
+  for (std::int64_t id = 0; id < split.size(); ++id) {
+    const std::int64_t label = split.labels.classes[static_cast<std::size_t>(id)];
+    const bool in_a_task = std::ranges::any_of(
+        tasks, [&](const auto& classes) { return std::ranges::find(classes, label) != classes.end(); });
+    if (in_a_task) ids.push_back(id);
   }
-  return percent(right, count);
+  return static_cast<std::int64_t>(ids.size()) == split.size() ? split : take(split, ids);
 }
 
 }  // namespace
@@ -64,38 +58,44 @@ Tensor extract_features(models::Backbone& backbone, const Tensor& images, const 
   return features;
 }
 
-Evaluator::Evaluator(const Dataset& dataset, std::vector<std::vector<std::int64_t>> task_classes,
-                     const EvaluationOptions& options)
-    : bank_(evenly_spaced(dataset.train, options.bank_images)),
-      queries_(evenly_spaced(dataset.test, options.test_images)),
-      task_classes_(std::move(task_classes)),
-      classes_(dataset.classes()),
-      options_(options) {
+Evaluator::Evaluator(const Dataset& dataset, TaskClasses task_classes, const EvaluationOptions& options)
+    : task_classes_(std::move(task_classes)), classes_(dataset.classes()), options_(options) {
   if (options.neighbours < 1 || !(options.temperature > 0.0F) || options.batch < 1) {
     throw BadConfig(
         "evaluation: need at least 1 neighbour, a positive temperature and a batch of at least 1");
   }
+  readouts_ = parse_readouts(options.readouts);
+  bank_ = evenly_spaced(of_tasks(dataset.train, task_classes_), options.bank_images);
+  queries_ = evenly_spaced(of_tasks(dataset.test, task_classes_), options.test_images);
   if (bank_.size() == 0 || queries_.size() == 0) {
     throw BadData(dataset.spec + ": evaluation needs training and test images, there are " +
                   std::to_string(bank_.size()) + " and " + std::to_string(queries_.size()));
   }
 }
 
-Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& input) const {
+std::vector<std::string> Evaluator::readout_names() const {
+  std::vector<std::string> names;
+  for (const Readout& readout : readouts_) names.push_back(readout.spec);
+  return names;
+}
+
+Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& input,
+                               std::int64_t tasks_seen) const {
   const profile::Range range("evaluation");
   const std::int64_t start = io::monotonic_nanoseconds();
-  const Tensor bank = extract_features(backbone, bank_.images, input, options_.batch);
+  const LabelledFeatures bank{.features = extract_features(backbone, bank_.images, input, options_.batch),
+                              .labels = bank_.labels.classes,
+                              .classes = classes_};
   const Tensor queries = extract_features(backbone, queries_.images, input, options_.batch);
-  const KnnResult result = knn_classify(
-      bank, bank_.labels.classes, queries,
-      {.neighbours = options_.neighbours, .temperature = options_.temperature, .classes = classes_});
-  Evaluation evaluation{.knn = knn_accuracy(result, queries_.labels.classes),
-                        .knn_top5 = knn_accuracy(result, queries_.labels.classes, 5),
-                        .task_knn = {},
-                        .seconds = 0.0};
-  for (const auto& classes : task_classes_) {
-    evaluation.task_knn.push_back(accuracy_within(result.predictions, queries_.labels.classes, classes));
-  }
+  const ReadoutData data{
+      .bank = bank, .queries = queries, .query_labels = queries_.labels.classes, .tasks = task_classes_};
+  const ReadoutSettings settings{.neighbours = options_.neighbours,
+                                 .temperature = options_.temperature,
+                                 .tasks_seen = tasks_seen,
+                                 .seed = options_.seed};
+  Evaluation evaluation;
+  for (const Readout& readout : readouts_)
+    evaluation.readouts.push_back(run_readout(readout, data, settings));
   evaluation.seconds = io::seconds_since(start);
   return evaluation;
 }

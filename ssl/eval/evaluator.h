@@ -1,26 +1,34 @@
 #pragma once
-// Judges a frozen backbone by weighted kNN on its features: overall, and for the classes of every task.
+// Judges a frozen backbone by readouts of its features: over all queries, and for the classes of every task.
 //
-// The only reader of labels beside the supervised baseline. Bank and queries are evaluation images (no
-// augmentation), the network runs in evaluation mode, and every query is compared with the whole bank: it is
-// not told its task.
-// source  Wu et al., CVPR 2018 (weighted kNN)
+// The only reader of labels beside the supervised baselines. Bank (training images) and queries (test images) are
+// evaluation images, the network runs in evaluation mode, and nothing that training uses is changed or drawn from: weights
+// are the same bits with and without evaluations. A query is compared with the whole bank and not told its task, but for
+// readouts that say so (readout.h). Images of classes that no task has are left out.
+// deterministic  the same bits from run to run and for any number of threads
+// cost           one forward pass over bank and queries, whatever the number of readouts
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "models/backbone.h"
 #include "ssl/augment/view_plan.h"
 #include "ssl/data/dataset.h"
+#include "ssl/eval/evaluation.h"
+#include "ssl/eval/readout.h"
+#include "ssl/eval/scores.h"
 
 namespace nagare::ssl {
 
 struct EvaluationOptions {
+  std::string readouts = "knn";  // see readout.h
   std::int64_t neighbours = 20;  // k, >= 1
   float temperature = 0.07F;     // > 0
   std::int64_t bank_images = 0;  // training images in the bank, evenly spaced; 0: all
   std::int64_t test_images = 0;  // queries, evenly spaced; 0: all
   std::int64_t batch = 256;      // images in one forward pass
+  std::uint64_t seed = 0;        // draws labelled subsets
 };
 
 // How a backbone is fed: the same normalisation and precision as in training.
@@ -36,26 +44,26 @@ struct FeatureInput {
 Tensor extract_features(models::Backbone& backbone, const Tensor& images, const FeatureInput& input,
                         std::int64_t batch);
 
-struct Evaluation {
-  double knn = 0.0;              // percent of all queries
-  double knn_top5 = 0.0;         // percent whose class is among the five best
-  std::vector<double> task_knn;  // percent, for the queries of each task's classes
-  double seconds = 0.0;
-};
-
 class Evaluator {
  public:
   // task_classes: the classes of each task. Keeps references to the data set.
-  Evaluator(const Dataset& dataset, std::vector<std::vector<std::int64_t>> task_classes,
-            const EvaluationOptions& options);
-  Evaluation evaluate(models::Backbone& backbone, const FeatureInput& input) const;
+  // errors  BadConfig for options out of range, BadData without training or test images
+  Evaluator(const Dataset& dataset, TaskClasses task_classes, const EvaluationOptions& options);
+
+  // tasks_seen: how many tasks have begun, >= 1; some readouts depend on it.
+  Evaluation evaluate(models::Backbone& backbone, const FeatureInput& input, std::int64_t tasks_seen) const;
+
+  // The readouts' specs, in the order of Evaluation::readouts.
+  std::vector<std::string> readout_names() const;
+  std::int64_t tasks() const { return static_cast<std::int64_t>(task_classes_.size()); }
 
  private:
   Split bank_;
   Split queries_;
-  std::vector<std::vector<std::int64_t>> task_classes_;
+  TaskClasses task_classes_;
   std::int64_t classes_;
   EvaluationOptions options_;
+  std::vector<Readout> readouts_;
 };
 
 }  // namespace nagare::ssl

@@ -1,6 +1,6 @@
 #include "ssl/eval/metrics.h"
 
-#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -29,11 +29,23 @@ double mean(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size());
 }
 
-// The best accuracy on task i in rows [i, end).
-double best(const AccuracyMatrix& accuracy, std::size_t i, std::size_t end) {
-  double found = accuracy[i][i];
-  for (std::size_t t = i + 1; t < end; ++t) found = std::max(found, accuracy[t][i]);
+// The best accuracy on task i in rows [begin, end); NaN when one of them is.
+double best(const AccuracyMatrix& accuracy, std::size_t i, std::size_t begin, std::size_t end) {
+  double found = accuracy[begin][i];
+  for (std::size_t t = begin + 1; t < end; ++t) {
+    const double value = accuracy[t][i];
+    if (std::isnan(value) || value > found) found = value;
+    if (std::isnan(found)) break;
+  }
   return found;
+}
+
+// mean over i < T - 1 of term(i).
+template <class Term>
+double mean_over_old_tasks(std::size_t tasks, const Term& term) {
+  std::vector<double> terms;
+  for (std::size_t i = 0; i + 1 < tasks; ++i) terms.push_back(term(i));
+  return mean(terms);
 }
 
 }  // namespace
@@ -43,22 +55,26 @@ ContinualSummary summarize(const AccuracyMatrix& accuracy) {
   const std::vector<double>& last = accuracy.back();
   ContinualSummary summary;
   summary.average = mean(last);
-  std::vector<double> incremental;
-  std::vector<double> all_rows;
-  std::vector<double> transfer;
+  double lost = 0.0;
   for (std::size_t t = 0; t < tasks; ++t) {
-    incremental.push_back(
-        mean({accuracy[t].begin(), accuracy[t].begin() + static_cast<std::ptrdiff_t>(t + 1)}));
-    if (t + 1 == tasks) break;
-    summary.forgetting_per_task.push_back(best(accuracy, t, tasks - 1) - last[t]);
-    all_rows.push_back(best(accuracy, t, tasks) - last[t]);
-    transfer.push_back(last[t] - accuracy[t][t]);
+    const auto begin = accuracy[t].begin();
+    summary.after_task.push_back(mean({begin, begin + static_cast<std::ptrdiff_t>(t + 1)}));
+    lost += accuracy[t][t] - last[t];
+    if (t + 1 < tasks) summary.forgetting_per_task.push_back(best(accuracy, t, t, tasks - 1) - last[t]);
   }
-  summary.average_incremental = mean(incremental);
+  summary.average_incremental = mean(summary.after_task);
   summary.forgetting = mean(summary.forgetting_per_task);
-  summary.forgetting_all_rows = mean(all_rows);
-  summary.bwt = mean(transfer);
+  summary.forgetting_all_tasks = lost / static_cast<double>(tasks);
+  const auto over_old = [&](const auto& term) { return mean_over_old_tasks(tasks, term); };
+  summary.forgetting_all_rows =
+      over_old([&](std::size_t i) { return best(accuracy, i, i, tasks) - last[i]; });
+  summary.forgetting_any_row = over_old([&](std::size_t i) { return best(accuracy, i, 0, tasks) - last[i]; });
+  summary.bwt = over_old([&](std::size_t i) { return last[i] - accuracy[i][i]; });
   summary.forgetting_diagonal = -summary.bwt;
+  summary.forgetting_relative =
+      over_old([&](std::size_t i) { return 100.0 * (accuracy[i][i] - last[i]) / accuracy[i][i]; });
+  summary.knowledge_gain =
+      over_old([&](std::size_t i) { return accuracy[i + 1][i + 1] - accuracy[i][i + 1]; });
   return summary;
 }
 
@@ -68,9 +84,9 @@ double forward_transfer(const AccuracyMatrix& accuracy, const std::vector<double
     throw std::invalid_argument("forward_transfer: " + std::to_string(untrained.size()) +
                                 " accuracies of the untrained network, need " + std::to_string(tasks));
   }
-  std::vector<double> gains;
-  for (std::size_t i = 1; i < tasks; ++i) gains.push_back(accuracy[i - 1][i] - untrained[i]);
-  return mean(gains);
+  return mean_over_old_tasks(tasks, [&](std::size_t i) { return accuracy[i][i + 1] - untrained[i + 1]; });
 }
+
+double stream_average(const std::vector<double>& overall) { return mean(overall); }
 
 }  // namespace nagare::ssl

@@ -48,7 +48,8 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
       strategy_(std::move(strategy)),
       options_(options),
       augmenter_(options.seed),
-      evaluator_(dataset, stream_.task_classes, options.evaluation) {
+      evaluator_(dataset, stream_.task_classes, options.evaluation),
+      evaluations_(stream_.tasks, evaluator_.readout_names()) {
   if (options.steps_per_batch < 1) throw BadConfig("steps per batch must be at least 1");
   options_.schedule.steps = planned_steps();
   optim::check(options_.schedule);
@@ -62,9 +63,6 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
     }
   }
   position_ = Tensor::zeros({3}, {.dtype = DType::i64});
-  evaluations_ = Tensor::empty({stream_.tasks + 2, stream_.tasks + 2}, {.dtype = DType::f64});
-  std::ranges::fill(std::span(evaluations_.data<double>(), static_cast<std::size_t>(evaluations_.numel())),
-                    std::numeric_limits<double>::quiet_NaN());
 }
 
 std::int64_t Trainer::planned_steps() const {
@@ -78,19 +76,18 @@ TrainResult Trainer::run(TrainObserver& observer) {
   const auto batches = static_cast<std::int64_t>(stream_.batches.size());
   const std::int64_t last_step =
       options_.max_steps > 0 ? std::min(options_.max_steps, planned_steps()) : planned_steps();
-  const auto report = [&](std::int64_t row, std::int64_t task, bool task_end) {
+  const auto report = [&](std::optional<std::int64_t> ended_task) {
     const Evaluation evaluation = evaluate();
-    record(row, evaluation);
-    record(stream_.tasks + 1, evaluation);
+    evaluations_.record(counters[kSteps], ended_task, evaluation);
     observer.on_evaluation({.step = counters[kSteps],
-                            .task = task,
-                            .task_end = task_end,
+                            .task = ended_task.value_or(-1),
+                            .task_end = ended_task.has_value(),
                             .evaluation = evaluation,
                             .stored_by_task = stored_by_task()});
   };
 
   bool stopped = false;
-  if (counters[kSteps] == 0 && std::isnan(recorded(0).knn)) report(0, -1, false);
+  if (counters[kSteps] == 0 && !evaluations_.has_untrained()) report({});
   while (!stopped && counters[kBatches] < batches && counters[kSteps] < last_step) {
     const std::int64_t index = counters[kBatches];
     const StreamBatch& entry = stream_.batches[static_cast<std::size_t>(index)];
@@ -104,7 +101,7 @@ TrainResult Trainer::run(TrainObserver& observer) {
     while (!stopped && counters[kStepsOnBatch] < options_.steps_per_batch && counters[kSteps] < last_step) {
       observer.on_step(update(entry, arriving));
       const bool due = options_.eval_every > 0 && counters[kSteps] % options_.eval_every == 0;
-      if (due && counters[kSteps] < last_step) report(stream_.tasks + 1, -1, false);
+      if (due && counters[kSteps] < last_step) report({});
       stopped = observer.stop_requested();
     }
     if (counters[kStepsOnBatch] < options_.steps_per_batch) break;  // stopped within the batch: go on there
@@ -113,23 +110,16 @@ TrainResult Trainer::run(TrainObserver& observer) {
     counters[kBatches] = index + 1;
     if (ends_task(stream_, index)) {
       strategy_->end_task(entry.task);
-      report(entry.task + 1, entry.task, true);
+      report(entry.task);
     }
   }
 
   TrainResult result{.finished = counters[kBatches] == batches || counters[kSteps] >= last_step,
                      .steps = counters[kSteps],
-                     .untrained = recorded(0),
-                     .final = {},
-                     .accuracy_matrix = {}};
+                     .evaluations = evaluations_};
   const bool at_task_end = counters[kBatches] > 0 && counters[kStepsOnBatch] == 0 && counters[kSteps] > 0 &&
                            ends_task(stream_, counters[kBatches] - 1);
-  if (result.finished && !at_task_end) report(stream_.tasks + 1, -1, false);
-  result.final = recorded(stream_.tasks + 1);
-  for (std::int64_t task = 0; task < stream_.tasks; ++task) {
-    const Evaluation row = recorded(task + 1);
-    if (!std::isnan(row.knn)) result.accuracy_matrix.push_back(row.task_knn);
-  }
+  if (result.finished && !at_task_end) report({});
   return result;
 }
 
@@ -221,11 +211,17 @@ Batch Trainer::read(const std::vector<std::int64_t>& ids) const {
 
 Evaluation Trainer::evaluate() {
   const ViewRecipe& recipe = method_->view_plan().views.front();
-  return evaluator_.evaluate(method_->backbone(), {.mean = recipe.mean,
-                                                   .std = recipe.std,
-                                                   .size = recipe.size,
-                                                   .dtype = options_.precision,
-                                                   .device = options_.device});
+  const auto* counters = position_.data<std::int64_t>();
+  // Between batches the last task seen is that of the one before, also where another task comes next.
+  const std::int64_t batch =
+      counters[kBatches] - (counters[kStepsOnBatch] == 0 && counters[kBatches] > 0 ? 1 : 0);
+  const FeatureInput input{.mean = recipe.mean,
+                           .std = recipe.std,
+                           .size = recipe.size,
+                           .dtype = options_.precision,
+                           .device = options_.device};
+  return evaluator_.evaluate(method_->backbone(), input,
+                             stream_.batches[static_cast<std::size_t>(batch)].task + 1);
 }
 
 std::vector<std::int64_t> Trainer::stored_by_task() const {
@@ -236,21 +232,6 @@ std::vector<std::int64_t> Trainer::stored_by_task() const {
     ++counts.at(static_cast<std::size_t>(arrival_task_.at(static_cast<std::size_t>(id))));
   }
   return counts;
-}
-
-void Trainer::record(std::int64_t row, const Evaluation& evaluation) const {
-  double* values = evaluations_.data<double>() + row * (stream_.tasks + 2);
-  values[0] = evaluation.knn;
-  values[1] = evaluation.knn_top5;
-  std::ranges::copy(evaluation.task_knn, values + 2);
-}
-
-Evaluation Trainer::recorded(std::int64_t row) const {
-  const double* values = evaluations_.data<double>() + row * (stream_.tasks + 2);
-  return {.knn = values[0],
-          .knn_top5 = values[1],
-          .task_knn = std::vector<double>(values + 2, values + 2 + stream_.tasks),
-          .seconds = 0.0};
 }
 
 void Trainer::list_state(nn::StateList& list) const {
@@ -268,7 +249,7 @@ void Trainer::list_state(nn::StateList& list) const {
   }
   const nn::StateList::Scope scope(list, "trainer");
   list.add("position", position_, nn::Role::buffer);
-  list.add("evaluations", evaluations_, nn::Role::buffer);
+  list.add("evaluations", evaluations_.tensor(), nn::Role::buffer);
 }
 
 void Trainer::state_restored() { strategy_->state_restored(); }

@@ -15,6 +15,7 @@
 #include "ssl/core/method.h"
 #include "ssl/core/strategy.h"
 #include "ssl/data/dataset.h"
+#include "ssl/eval/evaluation_table.h"
 #include "ssl/eval/evaluator.h"
 #include "ssl/streams/stream.h"
 
@@ -66,9 +67,7 @@ class TrainObserver {
 struct TrainResult {
   bool finished = false;  // false: stopped on request, the stream is not used up
   std::int64_t steps = 0;
-  Evaluation untrained;  // the same network before any update
-  Evaluation final;
-  std::vector<std::vector<double>> accuracy_matrix;  // row t: task_knn after task t; rows of ended tasks only
+  EvaluationTable evaluations;
 };
 
 class Trainer final : private Learner {
@@ -86,6 +85,8 @@ class Trainer final : private Learner {
 
   // Everything a run needs to go on: "method.", "optimizer.", "strategy.", "trainer.".
   void list_state(nn::StateList& list) const;
+  // The readouts that judge the network.
+  const std::vector<std::string>& readouts() const { return evaluations_.readouts(); }
   // Call after writing into the listed tensors.
   void state_restored();
 
@@ -107,8 +108,6 @@ class Trainer final : private Learner {
   StepOutput method_loss(const Views& views, const Batch& batch, Pass pass);
   Evaluation evaluate();
   std::vector<std::int64_t> stored_by_task() const;
-  void record(std::int64_t row, const Evaluation& evaluation) const;
-  Evaluation recorded(std::int64_t row) const;
 
   const Dataset& dataset_;
   Stream stream_;
@@ -119,10 +118,8 @@ class Trainer final : private Learner {
   Augmenter augmenter_;
   Evaluator evaluator_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  EvaluationTable evaluations_;
   Tensor position_;  // i64 (3): updates done, batches finished, updates done on the current batch
-  // f64 (tasks + 2, tasks + 2): rows are [knn, top-5, task_knn...] of the untrained network, of every ended
-  // task, and of the last evaluation; NaN where there is none yet.
-  Tensor evaluations_;
 };
 
 }  // namespace nagare::ssl

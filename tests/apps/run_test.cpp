@@ -56,23 +56,23 @@ TEST_F(RunTest, LeavesACompleteRunDirectory) {
       tiny_run(run(), {"--seed", "5", "--eval-every", "3", "--profile", directory_ / "trace.json"}));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out,
-              AllOf(HasSubstr("kNN of the untrained network"), HasSubstr("after task 2"), HasSubstr(run())));
+              AllOf(HasSubstr("knn of the untrained network"), HasSubstr("after task 2"), HasSubstr(run())));
 
   EXPECT_EQ(read_json(run() + "/STATUS.json")["state"], "finished");
   EXPECT_EQ(read_json(run() + "/STATUS.json")["exit_code"], 0);
   EXPECT_THAT(read_all(run() + "/config.resolved.toml"),
               AllOf(HasSubstr("seed = 5  # --seed"), HasSubstr("optim.lr = 0.1  # default")));
   EXPECT_EQ(read_json(run() + "/env.json")["device"], "cpu");
-  EXPECT_THAT(read_all(run() + "/log.txt"), HasSubstr("after task 1: kNN"));
+  EXPECT_THAT(read_all(run() + "/log.txt"), HasSubstr("after task 1: knn"));
 
   const json results = read_json(run() + "/results.json");
   EXPECT_TRUE(results["finished"]);
-  EXPECT_EQ(results["accuracy_matrix"].size(), 2U);
-  EXPECT_EQ(results["accuracy_matrix"][0].size(), 2U);
+  EXPECT_EQ(results["readouts"]["knn"]["accuracy_matrix"].size(), 2U);
+  EXPECT_EQ(results["readouts"]["knn"]["accuracy_matrix"][0].size(), 2U);
   EXPECT_EQ(results["steps"], 4);
 
   const std::vector<json> lines = read_lines(run() + "/metrics.jsonl");
-  EXPECT_EQ(lines.at(0)["schema"], 1);
+  EXPECT_EQ(lines.at(0)["schema"], 2);
   EXPECT_THAT(steps_of(run()), testing::ElementsAre(1, 2, 3, 4));
   const auto evaluations = std::count_if(
       lines.begin(), lines.end(), [](const json& line) { return line.value("kind", "") == "evaluation"; });
@@ -177,7 +177,7 @@ TEST_F(RunTest, GoesOnFromWhereItEnded) {
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("(step 2)"));
   EXPECT_THAT(steps_of(run()), testing::ElementsAre(1, 2, 3, 4));
-  EXPECT_EQ(read_json(run() + "/results.json")["accuracy_matrix"].size(), 2U);
+  EXPECT_EQ(read_json(run() + "/results.json")["ended_tasks"], 2);
 }
 
 TEST_F(RunTest, ResultsCountTheImagesOfAllSessions) {
@@ -285,8 +285,9 @@ TEST_F(RunTest, EvalAndEmbedReadTheRun) {
   ASSERT_EQ(judged.exit_code, 0) << judged.err;
   const json evaluation = json::parse(judged.out);
   const json results = read_json(run() + "/results.json");
-  EXPECT_NEAR(evaluation["knn"].get<double>(), results["final"]["knn"].get<double>(), 1e-9);
-  EXPECT_EQ(evaluation["accuracy_matrix"], results["accuracy_matrix"]);
+  const json& trained = results["readouts"]["knn"];
+  EXPECT_EQ(evaluation["readouts"]["knn"]["accuracy"], trained["final"]["accuracy"]);
+  EXPECT_EQ(evaluation["accuracy_matrix"], trained["accuracy_matrix"]);
 
   const std::string stem = directory_ / "features";
   const Outcome embedded =
