@@ -52,6 +52,11 @@ bool is_switch(const OptionRow& row) {
   return std::holds_alternative<bool*>(row.field(options));
 }
 
+bool is_list(const OptionRow& row) {
+  Options options;
+  return std::holds_alternative<Texts*>(row.field(options));
+}
+
 bool is_free(const OptionRow& row) {
   Options options;
   return std::holds_alternative<FreeOptions*>(row.field(options));
@@ -164,6 +169,12 @@ Invocation parse_command_line(std::span<char* const> arguments, std::span<const 
 
   Invocation invocation{.command = chosen, .flags = {}, .help = {}};
   for (const auto& [row, option] : added) {
+    if (is_list(*row)) {
+      for (const std::string& text : option->results()) {
+        invocation.flags.push_back({.key = std::string(row->key), .text = text});
+      }
+      continue;
+    }
     if (!is_switch(*row) && option->count() > 1) {
       throw UsageError("nagare " + std::string(chosen->name) + ": " + option->get_name() + " is given " +
                        std::to_string(option->count()) + " times");

@@ -8,7 +8,7 @@ namespace {
 constexpr double kMany = 9e15;  // whole numbers up to here are exact as double
 constexpr unsigned kUsesData = kTrain | kEval | kEmbed | kData;
 constexpr unsigned kComputes = kTrain | kEval | kEmbed;
-constexpr unsigned kEvery = kTrain | kEval | kEmbed | kList | kInfo | kData | kVersionCommand;
+constexpr unsigned kEvery = kTrain | kEval | kEmbed | kList | kInfo | kData | kVersionCommand | kReport;
 
 #define NAGARE_FIELD(member) [](Options& o) -> Field { return &o.member; }
 
@@ -47,6 +47,15 @@ constexpr OptionRow kOptions[] = {
      .field = NAGARE_FIELD(spec),
      .value = "SPEC",
      .help = "the source, as --data takes it",
+     .positional = true,
+     .only_flag = true},
+
+    {.key = "runs",
+     .group = "Input",
+     .commands = kReport,
+     .field = NAGARE_FIELD(runs),
+     .value = "RUN",
+     .help = "run directories: one, or several to compare",
      .positional = true,
      .only_flag = true},
 
@@ -388,12 +397,21 @@ constexpr OptionRow kOptions[] = {
      .help = "train or test",
      .only_flag = true},
 
+    {.key = "block",
+     .group = "Report",
+     .commands = kReport,
+     .field = NAGARE_FIELD(block),
+     .value = "NAME",
+     .help = "whose feature maps are shown: stem, layer1, layer2, layer3, layer4",
+     .only_flag = true},
+
     {.key = "out",
      .group = "Output",
-     .commands = kTrain | kEmbed,
+     .commands = kTrain | kEmbed | kReport,
      .field = NAGARE_FIELD(out),
      .value = "PATH",
-     .help = "train: the run directory (runs/DATE-TIME when left out); embed: file name without ending",
+     .help = "train: the run directory (runs/DATE-TIME when left out); embed: file name without ending; "
+             "report: the file (RUN/report.html, for several runs ./report.html, when left out)",
      .runtime = true,
      .only_flag = true},
     {.key = "resume",
@@ -421,6 +439,15 @@ constexpr OptionRow kOptions[] = {
      .help = "how many of the newest to keep",
      .minimum = 1,
      .maximum = 1e6,
+     .runtime = true},
+    {.key = "gallery",
+     .group = "Output",
+     .commands = kTrain,
+     .field = NAGARE_FIELD(gallery),
+     .value = "N",
+     .help = "test images whose features are kept for nagare report, with views and neighbours; 0: none",
+     .minimum = 0,
+     .maximum = 1e5,
      .runtime = true},
     {.key = "profile",
      .group = "Output",

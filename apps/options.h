@@ -65,10 +65,16 @@ struct Options {
   std::string spec;
   std::string split = "test";
   bool dry_run = false;
+  // what a run keeps for its report, and reports
+  std::int64_t gallery = 400;
+  std::vector<std::string> runs;
+  std::string block = "layer2";
 };
 
 using WholeNumbers = std::vector<std::int64_t>;  // as text: "100,200"
-using Field = std::variant<std::string*, std::int64_t*, double*, float*, bool*, WholeNumbers*, FreeOptions*>;
+using Texts = std::vector<std::string>;          // a flag or argument that may be repeated
+using Field =
+    std::variant<std::string*, std::int64_t*, double*, float*, bool*, WholeNumbers*, Texts*, FreeOptions*>;
 
 enum CommandSet : unsigned {
   kTrain = 1,
@@ -78,6 +84,7 @@ enum CommandSet : unsigned {
   kInfo = 16,
   kData = 32,
   kVersionCommand = 64,
+  kReport = 128,
 };
 
 struct OptionRow {

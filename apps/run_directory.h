@@ -8,6 +8,7 @@
 //   RUN/metrics.jsonl           first line the schema, then one object per step and per evaluation
 //   RUN/events.out.tfevents.*   the same numbers for TensorBoard, one file per session
 //   RUN/results.json            the end of the run
+//   RUN/gallery.safetensors     what nagare report shows beside numbers, see ssl/eval/gallery.h
 //   RUN/log.txt                 what stderr said
 //   RUN/checkpoints/            see checkpoint.h
 #include <cstdint>

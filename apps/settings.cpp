@@ -54,6 +54,10 @@ std::string field_text(const Field& field) {
           std::string list;
           for (const std::int64_t number : *value) list += (list.empty() ? "" : ",") + to_text(number);
           return list;
+        } else if constexpr (std::is_same_v<T, Texts>) {
+          std::string list;
+          for (const std::string& text : *value) list += (list.empty() ? "" : " ") + text;
+          return list;
         } else {
           return to_text(*value);
         }
@@ -117,7 +121,8 @@ void check_kind(const TomlEntry& entry, const OptionRow& row, const std::string&
   const bool fits = std::visit(
       [&](auto* value) {
         using T = std::remove_pointer_t<decltype(value)>;
-        if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, WholeNumbers>) {
+        if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, WholeNumbers> ||
+                      std::is_same_v<T, Texts>) {
           return entry.kind == TomlKind::text;
         } else if constexpr (std::is_same_v<T, bool>) {
           return entry.kind == TomlKind::boolean;
@@ -176,6 +181,9 @@ void Settings::assign(std::string_view key, std::string_view text, const std::st
           long_key = key;
         } else if constexpr (std::is_same_v<T, WholeNumbers>) {
           *value = parse_numbers(text, *row, who);
+        } else if constexpr (std::is_same_v<T, Texts>) {
+          check_text(text, who);
+          value->emplace_back(text);
         } else {
           *value = parse_number<T>(text, *row, who);
         }
@@ -239,6 +247,10 @@ void Settings::assign_all(const Settings& other) {
     const OptionRow* row = find_option(key);
     Options copy = other.options_;
     const Field field = row->field(copy);
+    if (const auto* texts = std::get_if<Texts*>(&field)) {
+      for (const std::string& text : **texts) assign(key, text, origin);
+      continue;
+    }
     const auto* free = std::get_if<FreeOptions*>(&field);
     assign(key, free != nullptr ? (*free)->at(key.substr(row->key.size() + 1)) : field_text(field), origin);
   }

@@ -19,6 +19,7 @@
 #include "engine/io/clock.h"
 #include "engine/profile/profile.h"
 #include "engine/text/printable.h"
+#include "ssl/eval/gallery.h"
 
 namespace nagare::apps {
 namespace {
@@ -26,6 +27,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr char kConfigName[] = "config.resolved.toml";
+constexpr char kGalleryName[] = "gallery.safetensors";
 
 std::string default_out() {
   const std::time_t now = std::time(nullptr);
@@ -104,6 +106,20 @@ struct Run {
   Console& console;
 };
 
+// What `nagare report` shows of the run beside its numbers.
+void keep_gallery(const Run& run) {
+  ssl::Trainer& trainer = *run.session.trainer;
+  const ssl::Gallery gallery = ssl::make_gallery({.dataset = *run.session.dataset,
+                                                  .task_classes = trainer.stream().task_classes,
+                                                  .plan = trainer.method().view_plan(),
+                                                  .backbone = trainer.method().backbone(),
+                                                  .input = trainer.feature_input()},
+                                                 {.points = run.options.gallery,
+                                                  .batch = run.options.evaluation.batch,
+                                                  .seed = static_cast<std::uint64_t>(run.options.seed)});
+  ssl::write_gallery(run.directory.path() / kGalleryName, gallery);
+}
+
 ExitCode finish(const Run& run, const ssl::TrainResult& result, const Recorder& recorder) {
   const RunSummary summary{.result = result,
                            .images_trained = recorder.images_trained(),
@@ -127,6 +143,7 @@ ExitCode finish(const Run& run, const ssl::TrainResult& result, const Recorder& 
     return ExitCode::saved_by_signal;
   }
   run.directory.write("results.json", json);
+  if (run.options.gallery > 0) keep_gallery(run);
   run.directory.write_status({.state = "finished",
                               .step = result.steps,
                               .planned_steps = run.session.trainer->planned_steps(),

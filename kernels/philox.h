@@ -25,6 +25,7 @@ enum class Purpose : std::uint32_t {
   subset = 7,
   synthetic = 8,
   perlin = 9,
+  gallery = 10,
 };
 
 struct PhiloxBlock {

@@ -10,6 +10,8 @@ void dposv_(const char* uplo, const int* n, const int* nrhs, double* a, const in
 void dgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* lda,
              double* s, double* u, const int* ldu, double* vt, const int* ldvt, double* work,
              const int* lwork, int* info);
+void dsyev_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda, double* w,
+            double* work, const int* lwork, int* info);
 void dgemm_(const char* transa, const char* transb, const int* m, const int* n, const int* k,
             const double* alpha, const double* a, const int* lda, const double* b, const int* ldb,
             const double* beta, double* c, const int* ldc);
@@ -75,6 +77,30 @@ std::vector<double> singular_values(DenseMatrix a) {
                              std::to_string(m) + ") matrix; are its values finite?");
   }
   return values;
+}
+
+// Row-major, the lower triangle is what LAPACK calls the upper one; its columns of eigenvectors are our rows.
+SymmetricEigen symmetric_eigen(DenseMatrix a) {
+  check("symmetric_eigen", a, a.rows == a.columns);
+  const int n = static_cast<int>(a.rows);
+  std::vector<double> rising(static_cast<std::size_t>(n));
+  int info = 0;
+  int size = -1;
+  double best = 0.0;
+  dsyev_("V", "U", &n, a.values.data(), &n, rising.data(), &best, &size, &info);
+  size = static_cast<int>(best);
+  std::vector<double> work(static_cast<std::size_t>(std::max(size, 1)));
+  dsyev_("V", "U", &n, a.values.data(), &n, rising.data(), work.data(), &size, &info);
+  if (info != 0) {
+    throw std::runtime_error("symmetric_eigen: no convergence for order " + std::to_string(n) +
+                             "; are its values finite?");
+  }
+  SymmetricEigen eigen{.values = {rising.rbegin(), rising.rend()}, .vectors = a};
+  for (std::int64_t k = 0; k < a.rows; ++k) {
+    std::copy_n(a.values.begin() + (a.rows - 1 - k) * a.rows, a.rows,
+                eigen.vectors.values.begin() + k * a.rows);
+  }
+  return eigen;
 }
 
 // Row-major A^T B is, read by columns, B'^ A'^T of the transposes: C' (q, p) = B' (q, n) A'^T (n, p).

@@ -28,6 +28,14 @@ DenseMatrix solve_positive_definite(DenseMatrix a, const DenseMatrix& b);
 // min(rows, columns) singular values, falling.
 std::vector<double> singular_values(DenseMatrix a);
 
+// Of a symmetric matrix.
+struct SymmetricEigen {
+  std::vector<double> values;  // falling
+  DenseMatrix vectors;         // row k: the unit eigenvector of values[k]; its sign is LAPACK's
+};
+// Only the lower triangle of A is read.
+SymmetricEigen symmetric_eigen(DenseMatrix a);
+
 // A^T B: (n, p), (n, q) -> (p, q).
 DenseMatrix transposed_product(const DenseMatrix& a, const DenseMatrix& b);
 

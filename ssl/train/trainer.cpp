@@ -209,18 +209,21 @@ Batch Trainer::read(const std::vector<std::int64_t>& ids) const {
   return {.images = images.to(options_.device), .ids = ids};
 }
 
-Evaluation Trainer::evaluate() {
+FeatureInput Trainer::feature_input() const {
   const ViewRecipe& recipe = method_->view_plan().views.front();
+  return {.mean = recipe.mean,
+          .std = recipe.std,
+          .size = recipe.size,
+          .dtype = options_.precision,
+          .device = options_.device};
+}
+
+Evaluation Trainer::evaluate() {
   const auto* counters = position_.data<std::int64_t>();
   // Between batches the last task seen is that of the one before, also where another task comes next.
   const std::int64_t batch =
       counters[kBatches] - (counters[kStepsOnBatch] == 0 && counters[kBatches] > 0 ? 1 : 0);
-  const FeatureInput input{.mean = recipe.mean,
-                           .std = recipe.std,
-                           .size = recipe.size,
-                           .dtype = options_.precision,
-                           .device = options_.device};
-  return evaluator_.evaluate(method_->backbone(), input,
+  return evaluator_.evaluate(method_->backbone(), feature_input(),
                              stream_.batches[static_cast<std::size_t>(batch)].task + 1);
 }
 

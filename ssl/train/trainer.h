@@ -91,6 +91,9 @@ class Trainer final : private Learner {
   void state_restored();
 
   Method& method() override { return *method_; }
+  const Stream& stream() const { return stream_; }
+  // How the evaluated network is fed.
+  FeatureInput feature_input() const;
   std::int64_t steps_done() const;
   std::int64_t planned_steps() const;
 

@@ -64,6 +64,7 @@ TEST_F(RunTest, LeavesACompleteRunDirectory) {
               AllOf(HasSubstr("seed = 5  # --seed"), HasSubstr("optim.lr = 0.1  # default")));
   EXPECT_EQ(read_json(run() + "/env.json")["device"], "cpu");
   EXPECT_THAT(read_all(run() + "/log.txt"), HasSubstr("after task 1: knn"));
+  EXPECT_TRUE(std::filesystem::exists(run() + "/gallery.safetensors"));
 
   const json results = read_json(run() + "/results.json");
   EXPECT_TRUE(results["finished"]);
