@@ -48,15 +48,6 @@ void for_each_matrix(std::int64_t n, const Body& body) {
   for (std::int64_t i = 0; i < n; ++i) body(i);
 }
 
-// body(i) for a handful of tiles. Never a lone one outside a parallel region: oneDNN would spread the product over the
-// threads, and its bits would depend on their number.
-template <class Body>
-void for_each_tile(std::int64_t n, const Body& body) {
-  parallel_for(std::max<std::int64_t>(n, 2), [&](std::int64_t i) {
-    if (i < n) body(i);
-  });
-}
-
 std::int64_t blocks_of(std::int64_t n) { return (n + kBlock - 1) / kBlock; }
 
 // The upper triangle of z z^T or z^T z, tile by tile, into the rows of g. Products of rows with rows are the form that
@@ -64,7 +55,7 @@ std::int64_t blocks_of(std::int64_t n) { return (n + kBlock - 1) / kBlock; }
 void gram(const CodingRate& p, const float* z, float* g, std::int64_t stride) {
   const std::int64_t edge = p.by_sample() ? 40 : kBlock;
   const std::int64_t blocks = (p.order() + edge - 1) / edge;
-  for_each_tile(blocks * (blocks + 1) / 2, [&](std::int64_t tile) {
+  parallel_for(blocks * (blocks + 1) / 2, [&](std::int64_t tile) {
     std::int64_t row = 0;
     for (; tile >= blocks - row; ++row) tile -= blocks - row;  // tiles of this row, from the diagonal on
     const std::int64_t col = (row + tile) * edge;
@@ -89,7 +80,7 @@ void gram(const CodingRate& p, const float* z, float* g, std::int64_t stride) {
 
 // All of it, contiguous: bf16 products are several times as fast, and their tiles must be contiguous.
 void gram(const CodingRate& p, const bf16* z, float* g) {
-  for_each_tile(blocks_of(p.order()), [&](std::int64_t block) {
+  parallel_for(blocks_of(p.order()), [&](std::int64_t block) {
     const std::int64_t row = block * kBlock;
     tile_product({.rows = std::min(kBlock, p.order() - row),
                   .cols = p.order(),
@@ -178,10 +169,10 @@ std::int64_t eliminate_blocks(std::int64_t size, float* m) {
       return begin + bad;
     unpack_t(rows, m + begin * size + begin, size, t, rows);
     const BlockStep step{.m = m, .size = size, .begin = begin, .rows = rows, .t = t};
-    for_each_tile(blocks, [&](std::int64_t block) {
+    parallel_for(blocks, [&](std::int64_t block) {
       if (block != k) step.multiply_row_tile(block);
     });
-    for_each_tile((blocks - k - 1) * blocks, [&](std::int64_t tile) {
+    parallel_for((blocks - k - 1) * blocks, [&](std::int64_t tile) {
       const std::int64_t row = k + 1 + tile / blocks;
       const std::int64_t col = tile % blocks;
       if (col <= k || col >= row) step.update_tile(row, col);
@@ -209,7 +200,7 @@ void minus_inverse(std::int64_t size, const float* factor, float* t, float* w) {
   unpack_t(size, factor, size, t, size);
   if (size <= kBlock) return minus_square(size, t, w, size);
   const std::int64_t blocks = blocks_of(size);
-  for_each_tile(blocks * blocks, [&](std::int64_t tile) {
+  parallel_for(blocks * blocks, [&](std::int64_t tile) {
     const std::int64_t row = tile / blocks * kBlock;
     const std::int64_t col = tile % blocks * kBlock;
     const std::int64_t first = std::max(row, col);  // T is 0 above its diagonal
@@ -229,7 +220,7 @@ void minus_inverse(std::int64_t size, const float* factor, float* t, float* w) {
 void gradient(const CodingRate& p, const float* z, const float* w, float times, float* dz) {
   const std::int64_t columns = (p.dim + kStrip - 1) / kStrip;
   const std::int64_t rows = (p.samples + kStrip - 1) / kStrip;
-  for_each_tile(rows * columns, [&](std::int64_t tile) {
+  parallel_for(rows * columns, [&](std::int64_t tile) {
     const std::int64_t row = tile / columns * kStrip;
     const std::int64_t col = tile % columns * kStrip;
     const bool left = p.by_sample();  // w is the left factor

@@ -36,7 +36,8 @@ ContrastiveSplit::ContrastiveSplit(const Rule& rule, std::int64_t owners, std::i
   count = (streamed + length - 1) / length;
 }
 
-// CUDA makes the most parts. Forward: per part four numbers a row. Backward: a coefficient per row, then the partial gradients of either pass.
+// Forward: per part four numbers a row; CUDA makes the most parts. Backward: a coefficient per row, then the partial
+// gradients of whichever way needs the most of them.
 std::int64_t Contrastive::scratch_floats() const {
   const std::int64_t padded = PartialRows::padded(rows);
   const ContrastiveSplit by_row(ContrastiveSplit::kCuda, rows, columns);
@@ -44,8 +45,10 @@ std::int64_t Contrastive::scratch_floats() const {
   const auto partial = [&](const ContrastiveSplit& split, std::int64_t owners) {
     return split.count > 1 ? split.count * owners * dim : 0;
   };
+  const std::int64_t both =
+      self ? 0 : ContrastiveSplit::of_both(std::max(rows, columns)).count * std::min(rows, columns) * dim;
   return std::max(by_row.count * 4 * padded,
-                  padded + std::max(partial(by_row, rows), partial(by_column, columns)));
+                  padded + std::max({partial(by_row, rows), partial(by_column, columns), both}));
 }
 
 namespace cpu {

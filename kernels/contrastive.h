@@ -27,7 +27,8 @@
 // determinism   tiles are taken in an order that depends on the sizes alone, no atomics: the same bits on every run and for
 //               any number of threads
 // cost          forward rows columns dim multiply-adds, backward twice that for each of dq and dk; `self` twice in all. The
-//               CPU takes each pair once where k is q: half of both. Memory: q, k, dq, dk and scratch, O((rows + columns)
+//               CPU takes each pair once where k is q: half of both; for dq and dk together it makes the logits once:
+//               three products. Memory: q, k, dq, dk and scratch, O((rows + columns)
 //               dim)
 // errors        std::invalid_argument naming sizes, temperature and what does not fit, before anything is written;
 //               rows = 0 does nothing
@@ -87,6 +88,8 @@ struct ContrastiveSplit {
   std::int64_t length;
 
   ContrastiveSplit(const Rule& rule, std::int64_t owners, std::int64_t streamed);
+  // The CPU's parts of the longer side where one pass makes both gradients.
+  static ContrastiveSplit of_both(std::int64_t longer) { return {{longer, 16, 256}, longer, longer}; }
 };
 
 #define NAGARE_DECLARE_TWIN                                                                            \

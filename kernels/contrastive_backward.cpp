@@ -157,49 +157,74 @@ void sum_pairs(const Gradient& g, const Side<T>& side, float* dq) {
   });
 }
 
-// dq = the parts' sum, and what the own column adds.
+// Both gradients from one pass over the tiles. The longer side is cut into `split.count` parts: a part makes the whole
+// gradient of its own rows, and its share in the other side's, in `partial` one part after the other.
 template <class T>
-void finish_queries(const Gradient& g, const ContrastiveInputs<T>& in, std::int64_t parts,
-                    const float* partial, float* dq) {
+void sum_both(const Gradient& g, Roles roles, const Side<T>& longer, const Side<T>& shorter,
+              const ContrastiveSplit& split, float* out, float* partial) {
+  const std::int64_t dim = g.p.dim;
+  parallel_for(split.count, [&](std::int64_t part) {
+    alignas(64) float s[kMaxTileSide * kStreamTile];
+    alignas(64) float w[kMaxTileSide * kStreamTile];
+    const Range all = block_of(longer.rows, split.length, part);
+    for (std::int64_t row = all.begin; row < all.end; row += kMaxTileSide) {
+      const Range owners{row, std::min(row + kMaxTileSide, all.end)};
+      for (std::int64_t begin = 0; begin < shorter.rows; begin += kStreamTile) {
+        const Range streamed{begin, std::min(begin + kStreamTile, shorter.rows)};
+        const LogitTile tile = logits(g.p, longer.x, owners, shorter.x, streamed, s);
+        weigh(g, roles, tile, owners, streamed, w);
+        mend_positives(g, roles, longer.identity, shorter.identity, tile, owners, streamed, w);
+        add_weighted({tile, w, false, dim, begin == 0}, shorter.x + begin * dim, out + row * dim);
+        add_weighted({tile, w, true, dim, row == all.begin}, longer.x + row * dim,
+                     partial + (part * shorter.rows + begin) * dim);
+      }
+    }
+  });
+}
+
+// to = the sum of `parts` runs of n floats.
+void add_parts(std::int64_t parts, std::int64_t n, const float* partial, float* to) {
+  for_each_block(n, 4096, [=](std::int64_t begin, std::int64_t end) {
+    std::copy(partial + begin, partial + end, to + begin);
+    for (std::int64_t k = 1; k < parts; ++k) {
+      const float* from = partial + k * n;
+      for (std::int64_t c = begin; c < end; ++c) to[c] += from[c];
+    }
+  });
+}
+
+// What the own column adds to dq.
+template <class T>
+void add_own(const Gradient& g, const ContrastiveInputs<T>& in, float* dq) {
   const std::int64_t dim = g.p.dim;
   parallel_for(g.p.rows, [=, &g, &in](std::int64_t i) {
-    float* out = dq + i * dim;
-    for (std::int64_t k = 0; k < parts; ++k) {
-      const float* from = partial + (k * g.p.rows + i) * dim;
-      for (std::int64_t c = 0; c < dim; ++c) out[c] = k == 0 ? from[c] : out[c] + from[c];
-    }
-    if (!g.p.own) return;
     const float share =
         std::exp((own_logit(g.p, in, i) - g.stats.max[i]) - g.stats.log_sum[i]) - g.stats.positive_share[i];
-    for (std::int64_t c = 0; c < dim; ++c) out[c] += g.coefficient[i] * share * load(in.own + i * dim + c);
-  });
-}
-
-template <class T>
-void queries_gradient(const Gradient& g, const ContrastiveInputs<T>& in, const Side<T>& queries,
-                      const Side<T>& keys, float* partial, float* dq) {
-  if (g.p.self) return sum_pairs(g, queries, dq);
-  const ContrastiveSplit split(ContrastiveSplit::kCpu, g.p.rows, g.p.columns);
-  const bool parts = split.count > 1;
-  sum_parts(g, Roles::owners, queries, keys, split, parts ? partial : dq);
-  if (parts || g.p.own) finish_queries(g, in, parts ? split.count : 0, partial, dq);
-}
-
-template <class T>
-void keys_gradient(const Gradient& g, const Side<T>& queries, const Side<T>& keys, float* partial,
-                   float* dk) {
-  const ContrastiveSplit split(ContrastiveSplit::kCpu, g.p.columns, g.p.rows);
-  const bool parts = split.count > 1;
-  sum_parts(g, Roles::streamed, keys, queries, split, parts ? partial : dk);
-  if (!parts) return;
-  const std::int64_t n = g.p.columns * g.p.dim;
-  for_each_block(n, 4096, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t c = begin; c < end; ++c) {
-      float sum = partial[c];
-      for (std::int64_t k = 1; k < split.count; ++k) sum += partial[k * n + c];
-      dk[c] = sum;
+    for (std::int64_t c = 0; c < dim; ++c) {
+      dq[i * dim + c] += g.coefficient[i] * share * load(in.own + i * dim + c);
     }
   });
+}
+
+// The gradient of one side alone.
+template <class T>
+void side_gradient(const Gradient& g, Roles roles, const Side<T>& owner, const Side<T>& stream,
+                   float* partial, float* out) {
+  const ContrastiveSplit split(ContrastiveSplit::kCpu, owner.rows, stream.rows);
+  sum_parts(g, roles, owner, stream, split, split.count > 1 ? partial : out);
+  if (split.count > 1) add_parts(split.count, owner.rows * g.p.dim, partial, out);
+}
+
+template <class T>
+void both_gradients(const Gradient& g, const Side<T>& queries, const Side<T>& keys, float* partial, float* dq,
+                    float* dk) {
+  const bool keys_longer = keys.rows > queries.rows;
+  const Side<T>& longer = keys_longer ? keys : queries;
+  const Side<T>& shorter = keys_longer ? queries : keys;
+  const ContrastiveSplit split = ContrastiveSplit::of_both(longer.rows);
+  sum_both(g, keys_longer ? Roles::streamed : Roles::owners, longer, shorter, split, keys_longer ? dk : dq,
+           partial);
+  add_parts(split.count, shorter.rows * g.p.dim, partial, keys_longer ? dq : dk);
 }
 
 }  // namespace
@@ -217,8 +242,18 @@ void contrastive_backward(const Contrastive& p, const ContrastiveInputs<T>& in, 
   const Gradient g{p, RowStats<const float>(p, stats), scratch};
   const Side<T> queries{in.q, p.rows, {in.row_labels, p.row_period}};
   const Side<T> keys{in.k, p.columns, {in.column_labels, p.column_period}};
-  if (dq != nullptr) queries_gradient(g, in, queries, keys, partial, dq);
-  if (dk != nullptr) keys_gradient(g, queries, keys, partial, dk);
+  if (p.self) {
+    if (dq != nullptr) sum_pairs(g, queries, dq);
+    return;
+  }
+  if (dq != nullptr && dk != nullptr) {
+    both_gradients(g, queries, keys, partial, dq, dk);
+  } else if (dq != nullptr) {
+    side_gradient(g, Roles::owners, queries, keys, partial, dq);
+  } else if (dk != nullptr) {
+    side_gradient(g, Roles::streamed, keys, queries, partial, dk);
+  }
+  if (p.own && dq != nullptr) add_own(g, in, dq);
 }
 
 template void contrastive_backward(const Contrastive&, const ContrastiveInputs<float>&, const float*,

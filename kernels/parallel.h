@@ -11,10 +11,7 @@ namespace nagare {
 void set_threads(int threads);
 int threads();
 
-// Whether the caller is one thread of a parallel_for.
-bool in_parallel();
-
-// While it lives inside a parallel_for, libraries called by this thread take no further threads. Outside it does nothing.
+// While it lives, parallel regions that this thread opens, and those of libraries that it calls, have one thread.
 class OneThread {
  public:
   OneThread();
@@ -23,7 +20,7 @@ class OneThread {
   OneThread& operator=(const OneThread&) = delete;
 
  private:
-  int before_ = 0;
+  int before_;
 };
 
 // body(i) for i in [0, n). body must not throw.

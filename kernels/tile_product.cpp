@@ -45,11 +45,11 @@ Prepared prepare(const TileProduct& p) {
 }
 
 Prepared& prepared(const TileProduct& p) {
-  using Key = std::array<std::int64_t, 8>;
+  using Key = std::array<std::int64_t, 7>;
   thread_local std::map<Key, Prepared> cache;
   // The shape of a ragged last tile comes and goes; a handful of shapes is one kernel's.
   if (cache.size() > 64) cache.clear();
-  const Key key{p.rows, p.cols, p.inner, p.stride_a, p.stride_b, p.transpose_a, p.transpose_b, in_parallel()};
+  const Key key{p.rows, p.cols, p.inner, p.stride_a, p.stride_b, p.transpose_a, p.transpose_b};
   auto found = cache.find(key);
   if (found == cache.end()) found = cache.emplace(key, prepare(p)).first;
   return found->second;
@@ -72,6 +72,7 @@ void TileProduct::check() const {
 
 void tile_product(const TileProduct& p, const float* a, const float* b, float* c) {
   p.check();
+  const OneThread guard;
   dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', p.rows, p.cols, p.inner, p.scale, a,
              p.stride_a, b, p.stride_b, p.keep, c, p.stride_c);
 }

@@ -6,8 +6,7 @@
 // a, b, c   row-major tiles of larger matrices: `stride_*` elements from a row to the next; a is (rows, inner) or
 //           (inner, rows), b is (inner, cols) or (cols, inner), c is f32 (rows, cols)
 // bf16      products summed in f32; scale 1 and keep 0 only; c must be contiguous (stride_c = cols)
-// threads   called from inside a parallel_for a tile is computed by the calling thread alone, and its bits do not
-//           depend on the number of threads. Called from outside, oneDNN spreads one product over all of them
+// threads   a tile is computed by the calling thread alone, so its bits do not depend on the number of threads
 // errors    std::invalid_argument for sizes < 1, strides shorter than a row, or a bf16 product that is scaled
 // source    oneDNN: its f32 matrix product keeps up with the processor's peak from tiles of about 64 x 128 on
 #include <cstdint>

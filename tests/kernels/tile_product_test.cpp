@@ -80,23 +80,30 @@ TEST(TileProductTest, EveryTransposeMatchesTheDefinition) {
 template <class T>
 void expect_threads_agree() {
   constexpr std::int64_t kTiles = 4;
-  const TileProduct p{.rows = 33,
-                      .cols = 47,
-                      .inner = 129,
-                      .stride_a = 129,
-                      .stride_b = 129,
-                      .stride_c = 47,
+  const TileProduct p{.rows = 133,
+                      .cols = 147,
+                      .inner = 1129,
+                      .stride_a = 1129,
+                      .stride_b = 1129,
+                      .stride_c = 147,
                       .transpose_b = true};
-  const auto a = values<T>(33 * 129, 3);
-  const auto b = values<T>(47 * 129, 4);
-  std::vector<std::vector<float>> tiles(kTiles, std::vector<float>(33 * 47));
+  const auto a = values<T>(133 * 1129, 3);
+  const auto b = values<T>(147 * 1129, 4);
+  std::vector<std::vector<float>> tiles(kTiles, std::vector<float>(133 * 147));
   parallel_for(kTiles, [&](std::int64_t i) {
     tile_product(p, a.data(), b.data(), tiles[static_cast<std::size_t>(i)].data());
   });
   for (const auto& tile : tiles) EXPECT_EQ(tile, tiles[0]);
+  // A lone tile, outside: the library must not spread it over the threads.
+  const int before = threads();
+  set_threads(3);
+  tile_product(p, a.data(), b.data(), tiles[1].data());
+  EXPECT_EQ(threads(), 3);
+  set_threads(before);
+  EXPECT_EQ(tiles[1], tiles[0]);
 }
 
-TEST(TileProductTest, EveryThreadOfAParallelForGetsTheSameBits) {
+TEST(TileProductTest, EveryCallerGetsTheSameBits) {
   expect_threads_agree<float>();
   expect_threads_agree<bf16>();
 }
