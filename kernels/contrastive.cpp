@@ -46,7 +46,7 @@ std::int64_t Contrastive::scratch_floats() const {
     return split.count > 1 ? split.count * owners * dim : 0;
   };
   const std::int64_t both =
-      self ? 0 : ContrastiveSplit::of_both(std::max(rows, columns)).count * std::min(rows, columns) * dim;
+      self ? 0 : ContrastiveSplit::of_longer(std::max(rows, columns)).count * std::min(rows, columns) * dim;
   return std::max(by_row.count * 4 * padded,
                   padded + std::max({partial(by_row, rows), partial(by_column, columns), both}));
 }
@@ -61,23 +61,23 @@ void add_positive(const Contrastive& p, const PartialRows& part, std::int64_t ro
 }
 
 // Collects the positives of a tile and masks what the denominator's sum must not see: the self columns, and the positives
-// where they are left out or summed on their own. both: the streamed rows are queries too.
-void take_positives(const Contrastive& p, const Identities& row_identity, const Identities& column_identity,
-                    const LogitTile& tile, const Range& rows, const Range& columns, const PartialRows& part,
-                    bool both) {
+// where they are left out or summed on their own.
+void take_positives(const Contrastive& p, Queries queries, const Identities& owner_identity,
+                    const Identities& streamed_identity, const LogitTile& tile, const Range& owners,
+                    const Range& streamed, const PartialRows& part) {
   const auto logit = [&](std::int64_t i, std::int64_t j) -> float& {
-    return tile.s[(i - rows.begin) * tile.stride + (j - columns.begin)];
+    return tile.s[(i - owners.begin) * tile.stride + (j - streamed.begin)];
   };
   if (!p.own) {
-    for_each_same(row_identity, rows, column_identity, columns, [&](std::int64_t i, std::int64_t j) {
+    for_each_same(owner_identity, owners, streamed_identity, streamed, [&](std::int64_t i, std::int64_t j) {
       if (p.self && i == j) return;
       float& s = logit(i, j);
-      add_positive(p, part, i, s);
-      if (both) add_positive(p, part, j, s);
+      if (queries != Queries::streamed) add_positive(p, part, i, s);
+      if (queries != Queries::owners) add_positive(p, part, j, s);
       if (p.positives != ContrastivePositives::averaged) s = -INFINITY;
     });
   }
-  for_each_self(p, rows, columns, [&](std::int64_t i) { logit(i, i) = -INFINITY; });
+  for_each_self(p, owners, streamed, [&](std::int64_t i) { logit(i, i) = -INFINITY; });
 }
 
 template <class T>
@@ -93,8 +93,32 @@ void sum_parts(const Contrastive& p, const ContrastiveInputs<T>& in, const Ident
     for (std::int64_t begin = all.begin; begin < all.end; begin += kStreamTile) {
       const Range columns{begin, std::min(begin + kStreamTile, all.end)};
       const LogitTile tile = logits(p, in.q, rows, in.k, columns, s);
-      take_positives(p, row_identity, column_identity, tile, rows, columns, part, false);
+      take_positives(p, Queries::owners, row_identity, column_identity, tile, rows, columns, part);
       add_rows(tile, {part.max + rows.begin, part.sum + rows.begin});
+    }
+  });
+}
+
+// With fewer columns than rows: a part of the rows takes all columns, which own the tiles (oneDNN's product of rows with
+// rows is the faster the more columns it has).
+template <class T>
+void sum_by_columns(const Contrastive& p, const ContrastiveInputs<T>& in, const Identities& row_identity,
+                    const Identities& column_identity, float* scratch) {
+  const ContrastiveSplit split = ContrastiveSplit::of_longer(p.rows);
+  const PartialRows sums(p, scratch, 0);
+  parallel_for(split.count, [&](std::int64_t part) {
+    alignas(64) float s[kMaxTileSide * kStreamTile];
+    const Range all = block_of(p.rows, split.length, part);
+    for (std::int64_t begin = all.begin; begin < all.end; begin += kStreamTile) {
+      const Range rows{begin, std::min(begin + kStreamTile, all.end)};
+      const std::int64_t padded = begin + round_up_to_lanes(rows.size());
+      for (std::int64_t i = begin; i < padded; ++i) sums.store(i, RowSums(p));
+      for (std::int64_t column = 0; column < p.columns; column += kMaxTileSide) {
+        const Range columns{column, std::min(column + kMaxTileSide, p.columns)};
+        const LogitTile tile = logits(p, in.k, columns, in.q, rows, s);
+        take_positives(p, Queries::streamed, column_identity, row_identity, tile, columns, rows, sums);
+        add_columns(tile, {sums.max + begin, sums.sum + begin});
+      }
     }
   });
 }
@@ -112,7 +136,8 @@ void sum_pairs(const Contrastive& p, const ContrastiveInputs<T>& in, const Ident
     const Range columns = block_of(p.rows, block, j);
     const LogitTile tile = logits(p, in.q, rows, in.q, columns, s);
     if (i == j) mirror(tile);
-    take_positives(p, identity, identity, tile, rows, columns, part, i != j);
+    take_positives(p, i == j ? Queries::owners : Queries::both, identity, identity, tile, rows, columns,
+                   part);
     const RunningSums to_rows{part.max + rows.begin, part.sum + rows.begin};
     if (i == j) {
       add_rows(tile, to_rows);
@@ -147,13 +172,16 @@ void contrastive(const Contrastive& p, const ContrastiveInputs<T>& in, float* sc
   if (p.rows == 0) return;
   const Identities row_identity{in.row_labels, p.row_period};
   const Identities column_identity{in.column_labels, p.column_period};
+  std::int64_t parts = 1;
   if (p.self) {
     sum_pairs(p, in, row_identity, scratch);
+  } else if (p.columns < p.rows) {
+    sum_by_columns(p, in, row_identity, column_identity, scratch);
   } else {
     sum_parts(p, in, row_identity, column_identity, scratch);
+    parts = ContrastiveSplit(ContrastiveSplit::kCpu, p.rows, p.columns).count;
   }
-  finish_rows(p, in, p.self ? 1 : ContrastiveSplit(ContrastiveSplit::kCpu, p.rows, p.columns).count, scratch,
-              RowStats<float>(p, stats), loss);
+  finish_rows(p, in, parts, scratch, RowStats<float>(p, stats), loss);
 }
 
 template void contrastive(const Contrastive&, const ContrastiveInputs<float>&, float*, float*, float*,

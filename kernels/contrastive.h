@@ -88,8 +88,8 @@ struct ContrastiveSplit {
   std::int64_t length;
 
   ContrastiveSplit(const Rule& rule, std::int64_t owners, std::int64_t streamed);
-  // The CPU's parts of the longer side where one pass makes both gradients.
-  static ContrastiveSplit of_both(std::int64_t longer) { return {{longer, 16, 256}, longer, longer}; }
+  // The CPU's parts of the longer side, where a part takes the whole of the other.
+  static ContrastiveSplit of_longer(std::int64_t rows) { return {{rows, 16, 256}, rows, rows}; }
 };
 
 #define NAGARE_DECLARE_TWIN                                                                            \

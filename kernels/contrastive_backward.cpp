@@ -8,9 +8,6 @@ namespace {
 
 constexpr std::int64_t kWideDim = 128;  // bf16 rows are widened this many columns at a time
 
-// Which gradients a tile's weights are of: of logits as the owners' (they are queries), as the streamed rows', or both.
-enum class Roles : std::uint8_t { owners, streamed, both };
-
 // What weigh_* reads of one side of a tile, with room for whole vectors.
 struct SideSoftmaxes {
   alignas(64) float max[kMaxTileSide] = {};
@@ -40,22 +37,22 @@ struct Gradient {
   }
 };
 
-void weigh(const Gradient& g, Roles roles, const LogitTile& tile, const Range& owners, const Range& streamed,
-           float* w) {
-  if (roles == Roles::owners) {
+void weigh(const Gradient& g, Queries queries, const LogitTile& tile, const Range& owners,
+           const Range& streamed, float* w) {
+  if (queries == Queries::owners) {
     weigh_rows(tile,
                {g.stats.max + owners.begin, g.stats.log_sum + owners.begin, g.coefficient + owners.begin}, w);
     return;
   }
   const SideSoftmaxes other(g.stats, g.coefficient, streamed);
-  if (roles == Roles::streamed) {
+  if (queries == Queries::streamed) {
     weigh_columns(tile, other.view(), w);
   } else {
     weigh_both(tile, SideSoftmaxes(g.stats, g.coefficient, owners).view(), other.view(), w);
   }
 }
 
-void mend_positives(const Gradient& g, Roles roles, const Identities& owner_identity,
+void mend_positives(const Gradient& g, Queries queries, const Identities& owner_identity,
                     const Identities& streamed_identity, const LogitTile& tile, const Range& owners,
                     const Range& streamed, float* w) {
   const bool added = g.p.positives == ContrastivePositives::averaged;
@@ -65,8 +62,8 @@ void mend_positives(const Gradient& g, Roles roles, const Identities& owner_iden
   if (!g.p.own) {
     for_each_same(owner_identity, owners, streamed_identity, streamed, [&](std::int64_t i, std::int64_t j) {
       float change = 0.0F;
-      if (roles != Roles::streamed) change += g.of_positive(i, tile.s[at(i, j)]);
-      if (roles != Roles::owners) change += g.of_positive(j, tile.s[at(i, j)]);
+      if (queries != Queries::streamed) change += g.of_positive(i, tile.s[at(i, j)]);
+      if (queries != Queries::owners) change += g.of_positive(j, tile.s[at(i, j)]);
       w[at(i, j)] = added ? w[at(i, j)] + change : change;
     });
   }
@@ -118,7 +115,7 @@ struct Side {
 
 // out = sum over the streamed rows, in `split.count` parts: out holds one after the other.
 template <class T>
-void sum_parts(const Gradient& g, Roles roles, const Side<T>& owner, const Side<T>& stream,
+void sum_parts(const Gradient& g, Queries queries, const Side<T>& owner, const Side<T>& stream,
                const ContrastiveSplit& split, float* out) {
   parallel_for(split.tiles * split.count, [&](std::int64_t task) {
     alignas(64) float s[kMaxTileSide * kStreamTile];
@@ -129,8 +126,8 @@ void sum_parts(const Gradient& g, Roles roles, const Side<T>& owner, const Side<
     for (std::int64_t begin = all.begin; begin < all.end; begin += kStreamTile) {
       const Range streamed{begin, std::min(begin + kStreamTile, all.end)};
       const LogitTile tile = logits(g.p, owner.x, owners, stream.x, streamed, s);
-      weigh(g, roles, tile, owners, streamed, w);
-      mend_positives(g, roles, owner.identity, stream.identity, tile, owners, streamed, w);
+      weigh(g, queries, tile, owners, streamed, w);
+      mend_positives(g, queries, owner.identity, stream.identity, tile, owners, streamed, w);
       add_weighted({tile, w, false, g.p.dim, begin == all.begin}, stream.x + begin * g.p.dim, rows_out);
     }
   });
@@ -147,8 +144,8 @@ void sum_pairs(const Gradient& g, const Side<T>& side, float* dq) {
     const Range columns = block_of(side.rows, block, j);
     const LogitTile tile = logits(g.p, side.x, rows, side.x, columns, s);
     if (i == j) mirror(tile);
-    weigh(g, Roles::both, tile, rows, columns, w);
-    mend_positives(g, Roles::both, side.identity, side.identity, tile, rows, columns, w);
+    weigh(g, Queries::both, tile, rows, columns, w);
+    mend_positives(g, Queries::both, side.identity, side.identity, tile, rows, columns, w);
     // The diagonal comes first of all that a block takes part in.
     const std::int64_t dim = g.p.dim;
     add_weighted({tile, w, false, dim, i == j}, side.x + columns.begin * dim, dq + rows.begin * dim);
@@ -158,25 +155,26 @@ void sum_pairs(const Gradient& g, const Side<T>& side, float* dq) {
 }
 
 // Both gradients from one pass over the tiles. The longer side is cut into `split.count` parts: a part makes the whole
-// gradient of its own rows, and its share in the other side's, in `partial` one part after the other.
+// gradient of its own rows, and its share in the other side's, in `partial` one part after the other. The shorter side
+// owns the tiles: oneDNN's product of rows with rows is the faster the more columns it has.
 template <class T>
-void sum_both(const Gradient& g, Roles roles, const Side<T>& longer, const Side<T>& shorter,
-              const ContrastiveSplit& split, float* out, float* partial) {
+void sum_both(const Gradient& g, Queries queries, const Side<T>& shorter, const Side<T>& longer,
+              const ContrastiveSplit& split, float* partial, float* out) {
   const std::int64_t dim = g.p.dim;
   parallel_for(split.count, [&](std::int64_t part) {
     alignas(64) float s[kMaxTileSide * kStreamTile];
     alignas(64) float w[kMaxTileSide * kStreamTile];
     const Range all = block_of(longer.rows, split.length, part);
-    for (std::int64_t row = all.begin; row < all.end; row += kMaxTileSide) {
-      const Range owners{row, std::min(row + kMaxTileSide, all.end)};
-      for (std::int64_t begin = 0; begin < shorter.rows; begin += kStreamTile) {
-        const Range streamed{begin, std::min(begin + kStreamTile, shorter.rows)};
-        const LogitTile tile = logits(g.p, longer.x, owners, shorter.x, streamed, s);
-        weigh(g, roles, tile, owners, streamed, w);
-        mend_positives(g, roles, longer.identity, shorter.identity, tile, owners, streamed, w);
-        add_weighted({tile, w, false, dim, begin == 0}, shorter.x + begin * dim, out + row * dim);
-        add_weighted({tile, w, true, dim, row == all.begin}, longer.x + row * dim,
-                     partial + (part * shorter.rows + begin) * dim);
+    for (std::int64_t begin = all.begin; begin < all.end; begin += kStreamTile) {
+      const Range streamed{begin, std::min(begin + kStreamTile, all.end)};
+      for (std::int64_t row = 0; row < shorter.rows; row += kMaxTileSide) {
+        const Range owners{row, std::min(row + kMaxTileSide, shorter.rows)};
+        const LogitTile tile = logits(g.p, shorter.x, owners, longer.x, streamed, s);
+        weigh(g, queries, tile, owners, streamed, w);
+        mend_positives(g, queries, shorter.identity, longer.identity, tile, owners, streamed, w);
+        add_weighted({tile, w, true, dim, row == 0}, shorter.x + row * dim, out + begin * dim);
+        add_weighted({tile, w, false, dim, begin == all.begin}, longer.x + begin * dim,
+                     partial + (part * shorter.rows + row) * dim);
       }
     }
   });
@@ -208,10 +206,10 @@ void add_own(const Gradient& g, const ContrastiveInputs<T>& in, float* dq) {
 
 // The gradient of one side alone.
 template <class T>
-void side_gradient(const Gradient& g, Roles roles, const Side<T>& owner, const Side<T>& stream,
+void side_gradient(const Gradient& g, Queries queries, const Side<T>& owner, const Side<T>& stream,
                    float* partial, float* out) {
   const ContrastiveSplit split(ContrastiveSplit::kCpu, owner.rows, stream.rows);
-  sum_parts(g, roles, owner, stream, split, split.count > 1 ? partial : out);
+  sum_parts(g, queries, owner, stream, split, split.count > 1 ? partial : out);
   if (split.count > 1) add_parts(split.count, owner.rows * g.p.dim, partial, out);
 }
 
@@ -221,9 +219,9 @@ void both_gradients(const Gradient& g, const Side<T>& queries, const Side<T>& ke
   const bool keys_longer = keys.rows > queries.rows;
   const Side<T>& longer = keys_longer ? keys : queries;
   const Side<T>& shorter = keys_longer ? queries : keys;
-  const ContrastiveSplit split = ContrastiveSplit::of_both(longer.rows);
-  sum_both(g, keys_longer ? Roles::streamed : Roles::owners, longer, shorter, split, keys_longer ? dk : dq,
-           partial);
+  const ContrastiveSplit split = ContrastiveSplit::of_longer(longer.rows);
+  sum_both(g, keys_longer ? Queries::owners : Queries::streamed, shorter, longer, split, partial,
+           keys_longer ? dk : dq);
   add_parts(split.count, shorter.rows * g.p.dim, partial, keys_longer ? dq : dk);
 }
 
@@ -249,9 +247,9 @@ void contrastive_backward(const Contrastive& p, const ContrastiveInputs<T>& in, 
   if (dq != nullptr && dk != nullptr) {
     both_gradients(g, queries, keys, partial, dq, dk);
   } else if (dq != nullptr) {
-    side_gradient(g, Roles::owners, queries, keys, partial, dq);
+    side_gradient(g, Queries::owners, queries, keys, partial, dq);
   } else if (dk != nullptr) {
-    side_gradient(g, Roles::streamed, keys, queries, partial, dk);
+    side_gradient(g, Queries::streamed, keys, queries, partial, dk);
   }
   if (p.own && dq != nullptr) add_own(g, in, dq);
 }

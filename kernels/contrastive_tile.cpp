@@ -145,7 +145,7 @@ NAGARE_SIMD void add_rows(const LogitTile& tile, const RunningSums& to) {
   }
 }
 
-NAGARE_SIMD static void add_columns(const LogitTile& tile, const RunningSums& to) {
+NAGARE_SIMD void add_columns(const LogitTile& tile, const RunningSums& to) {
   for (std::int64_t c = 0; c < tile.stride; c += kLanes) {
     Vector old;
     simd::load(to.max + c, old);

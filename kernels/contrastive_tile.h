@@ -29,7 +29,8 @@ struct RunningSums {
   float* sum;
 };
 void add_rows(const LogitTile& tile, const RunningSums& to);
-// Both; `columns` has room for `stride` entries.
+// Both, or the streamed rows alone; `columns` has room for `stride` entries.
+void add_columns(const LogitTile& tile, const RunningSums& columns);
 void add_both(const LogitTile& tile, const RunningSums& rows, const RunningSums& columns);
 
 // What makes gradients of logits, one entry per row: coefficient exp((s - max) - log_sum).

@@ -15,6 +15,9 @@ inline constexpr std::int64_t kStreamTile = 128;  // streamed rows of a tile whe
 // Square tiles where k is q: larger ones run faster and in fewer rounds, smaller ones keep few rows in step.
 inline std::int64_t square_tile(const Contrastive& p) { return p.rows > 256 ? kMaxTileSide : 64; }
 
+// Which rows of a tile are queries: the owners, the streamed rows, or both (k is q).
+enum class Queries : std::uint8_t { owners, streamed, both };
+
 struct Range {
   std::int64_t begin;
   std::int64_t end;
