@@ -28,7 +28,7 @@ struct Space {
 
   Space(Device device, const Contrastive& p)
       : loss(device, p.rows),
-        stats(device, 4 * p.rows),
+        stats(device, p.stats_floats()),
         scratch(device, p.scratch_floats()),
         dloss(filled(device, p.rows, 1.0F / static_cast<float>(p.rows))),
         dq(device, p.rows * p.dim) {}

@@ -36,6 +36,15 @@ ContrastiveSplit::ContrastiveSplit(const Rule& rule, std::int64_t owners, std::i
   count = (streamed + length - 1) / length;
 }
 
+bool Contrastive::keeps_logits() const {
+  const bool small = rows * columns <= (rows + columns) * dim / 4;
+  return small && !self && positives != ContrastivePositives::summed;  // these mask what the backward needs
+}
+
+std::int64_t Contrastive::stats_floats() const {
+  return 4 * rows + (keeps_logits() ? cpu::KeptLogits::floats(*this) : 0);
+}
+
 // Forward: per part four numbers a row; CUDA makes the most parts. Backward: a coefficient per row, then the partial
 // gradients of whichever way needs the most of them.
 std::int64_t Contrastive::scratch_floats() const {
@@ -82,16 +91,17 @@ void take_positives(const Contrastive& p, Queries queries, const Identities& own
 
 template <class T>
 void sum_parts(const Contrastive& p, const ContrastiveInputs<T>& in, const Identities& row_identity,
-               const Identities& column_identity, float* scratch) {
+               const Identities& column_identity, const KeptLogits& kept, float* scratch) {
   const ContrastiveSplit split(ContrastiveSplit::kCpu, p.rows, p.columns);
   parallel_for(split.tiles * split.count, [&](std::int64_t task) {
-    alignas(64) float s[kMaxTileSide * kStreamTile];
+    alignas(64) float own[kMaxTileSide * kStreamTile];
     const Range rows = block_of(p.rows, split.tile, task / split.count);
     const Range all = block_of(p.columns, split.length, task % split.count);
     const PartialRows part(p, scratch, task % split.count);
     for (std::int64_t i = rows.begin; i < rows.end; ++i) part.store(i, RowSums(p));
     for (std::int64_t begin = all.begin; begin < all.end; begin += kStreamTile) {
       const Range columns{begin, std::min(begin + kStreamTile, all.end)};
+      float* s = kept.defined() ? kept.tile(rows, columns) : own;
       const LogitTile tile = logits(p, in.q, rows, in.k, columns, s);
       take_positives(p, Queries::owners, row_identity, column_identity, tile, rows, columns, part);
       add_rows(tile, {part.max + rows.begin, part.sum + rows.begin});
@@ -103,11 +113,11 @@ void sum_parts(const Contrastive& p, const ContrastiveInputs<T>& in, const Ident
 // rows is the faster the more columns it has).
 template <class T>
 void sum_by_columns(const Contrastive& p, const ContrastiveInputs<T>& in, const Identities& row_identity,
-                    const Identities& column_identity, float* scratch) {
+                    const Identities& column_identity, const KeptLogits& kept, float* scratch) {
   const ContrastiveSplit split = ContrastiveSplit::of_longer(p.rows);
   const PartialRows sums(p, scratch, 0);
   parallel_for(split.count, [&](std::int64_t part) {
-    alignas(64) float s[kMaxTileSide * kStreamTile];
+    alignas(64) float own[kMaxTileSide * kStreamTile];
     const Range all = block_of(p.rows, split.length, part);
     for (std::int64_t begin = all.begin; begin < all.end; begin += kStreamTile) {
       const Range rows{begin, std::min(begin + kStreamTile, all.end)};
@@ -115,6 +125,7 @@ void sum_by_columns(const Contrastive& p, const ContrastiveInputs<T>& in, const 
       for (std::int64_t i = begin; i < padded; ++i) sums.store(i, RowSums(p));
       for (std::int64_t column = 0; column < p.columns; column += kMaxTileSide) {
         const Range columns{column, std::min(column + kMaxTileSide, p.columns)};
+        float* s = kept.defined() ? kept.tile(columns, rows) : own;
         const LogitTile tile = logits(p, in.k, columns, in.q, rows, s);
         take_positives(p, Queries::streamed, column_identity, row_identity, tile, columns, rows, sums);
         add_columns(tile, {sums.max + begin, sums.sum + begin});
@@ -172,13 +183,14 @@ void contrastive(const Contrastive& p, const ContrastiveInputs<T>& in, float* sc
   if (p.rows == 0) return;
   const Identities row_identity{in.row_labels, p.row_period};
   const Identities column_identity{in.column_labels, p.column_period};
+  const KeptLogits kept(p, stats);
   std::int64_t parts = 1;
   if (p.self) {
     sum_pairs(p, in, row_identity, scratch);
   } else if (p.columns < p.rows) {
-    sum_by_columns(p, in, row_identity, column_identity, scratch);
+    sum_by_columns(p, in, row_identity, column_identity, kept, scratch);
   } else {
-    sum_parts(p, in, row_identity, column_identity, scratch);
+    sum_parts(p, in, row_identity, column_identity, kept, scratch);
     parts = ContrastiveSplit(ContrastiveSplit::kCpu, p.rows, p.columns).count;
   }
   finish_rows(p, in, parts, scratch, RowStats<float>(p, stats), loss);

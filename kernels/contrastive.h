@@ -1,5 +1,6 @@
 #pragma once
-// Softmax-contrastive loss of every row of q against the rows of k: the matrix of their similarities is never stored.
+// Softmax-contrastive loss of every row of q against the rows of k: the matrix of their similarities is not stored, unless
+// it is small beside q and k.
 //
 //   s_ij = q_i . k_j / T.  P(i): the columns with the identity of row i; with `self` (k is q) column i itself takes
 //   no part. D(i): the columns of the denominator.
@@ -16,8 +17,9 @@
 // q, k, own     T (rows, dim), (columns, dim), (rows, dim), row-major; T is float or bf16
 // identity      of row i: labelled ? row_labels[i] : i % row_period;  columns likewise
 // loss, dloss   f32 (rows);  dq, dk  f32, shaped as q and k; either may be nullptr where it is not wanted
-// stats         f32 (4, rows), what the backward needs to know of each row: the largest s of D(i); ln sum_{D(i)}
-//               exp(s - largest); then for the positives the same two (summed), or an unused number and 1 / |P(i)|
+// stats         f32 (stats_floats()), what the backward needs to know. First (4, rows): the largest s of D(i); ln sum_{D(i)}
+//               exp(s - largest); then for the positives the same two (summed), or an unused number and 1 / |P(i)|.
+//               After them the CPU's logits where keeps_logits(), in tiles
 // scratch       f32 (scratch_floats()), written and read inside one call
 // aliasing      none, but that k is q with `self`
 // special       a row without positives: loss and G_i are 0. An empty D(i): loss -inf, p_i = 0. NaN or +inf in q_i makes
@@ -28,7 +30,7 @@
 //               any number of threads
 // cost          forward rows columns dim multiply-adds, backward twice that for each of dq and dk; `self` twice in all. The
 //               CPU takes each pair once where k is q: half of both; for dq and dk together it makes the logits once:
-//               three products. Memory: q, k, dq, dk and scratch, O((rows + columns)
+//               three products, two where it kept them. Memory: q, k, dq, dk, stats and scratch, O((rows + columns)
 //               dim)
 // errors        std::invalid_argument naming sizes, temperature and what does not fit, before anything is written;
 //               rows = 0 does nothing
@@ -57,6 +59,10 @@ struct Contrastive {
   std::int64_t column_period = 0;
 
   void check() const;
+  // Whether the CPU's forward leaves its logits to the backward: they are at most a quarter of q and k, and with few rows on
+  // one side a product with long rows costs more than reading them. (20 patches of 100 images at d = 1024: a third less time.)
+  bool keeps_logits() const;
+  std::int64_t stats_floats() const;
   std::int64_t scratch_floats() const;
 };
 

@@ -154,12 +154,12 @@ void sum_pairs(const Gradient& g, const Side<T>& side, float* dq) {
   });
 }
 
-// Both gradients from one pass over the tiles. The longer side is cut into `split.count` parts: a part makes the whole
-// gradient of its own rows, and its share in the other side's, in `partial` one part after the other. The shorter side
-// owns the tiles: oneDNN's product of rows with rows is the faster the more columns it has.
+// Gradients of both sides from one pass over the tiles; either may be nullptr. The longer side is cut into `split.count`
+// parts: a part makes the whole gradient of its own rows, and its share in the other side's, in `partial` one part after
+// the other. The shorter side owns the tiles: oneDNN's product of rows with rows is the faster the more columns it has.
 template <class T>
 void sum_both(const Gradient& g, Queries queries, const Side<T>& shorter, const Side<T>& longer,
-              const ContrastiveSplit& split, float* partial, float* out) {
+              const KeptLogits& kept, const ContrastiveSplit& split, float* partial, float* out) {
   const std::int64_t dim = g.p.dim;
   parallel_for(split.count, [&](std::int64_t part) {
     alignas(64) float s[kMaxTileSide * kStreamTile];
@@ -169,12 +169,17 @@ void sum_both(const Gradient& g, Queries queries, const Side<T>& shorter, const 
       const Range streamed{begin, std::min(begin + kStreamTile, all.end)};
       for (std::int64_t row = 0; row < shorter.rows; row += kMaxTileSide) {
         const Range owners{row, std::min(row + kMaxTileSide, shorter.rows)};
-        const LogitTile tile = logits(g.p, shorter.x, owners, longer.x, streamed, s);
+        const LogitTile tile = kept.defined() ? tile_of(owners, streamed, kept.tile(owners, streamed))
+                                              : logits(g.p, shorter.x, owners, longer.x, streamed, s);
         weigh(g, queries, tile, owners, streamed, w);
         mend_positives(g, queries, shorter.identity, longer.identity, tile, owners, streamed, w);
-        add_weighted({tile, w, true, dim, row == 0}, shorter.x + row * dim, out + begin * dim);
-        add_weighted({tile, w, false, dim, begin == all.begin}, longer.x + begin * dim,
-                     partial + (part * shorter.rows + row) * dim);
+        if (out != nullptr) {
+          add_weighted({tile, w, true, dim, row == 0}, shorter.x + row * dim, out + begin * dim);
+        }
+        if (partial != nullptr) {
+          add_weighted({tile, w, false, dim, begin == all.begin}, longer.x + begin * dim,
+                       partial + (part * shorter.rows + row) * dim);
+        }
       }
     }
   });
@@ -214,15 +219,16 @@ void side_gradient(const Gradient& g, Queries queries, const Side<T>& owner, con
 }
 
 template <class T>
-void both_gradients(const Gradient& g, const Side<T>& queries, const Side<T>& keys, float* partial, float* dq,
-                    float* dk) {
-  const bool keys_longer = keys.rows > queries.rows;
-  const Side<T>& longer = keys_longer ? keys : queries;
-  const Side<T>& shorter = keys_longer ? queries : keys;
+void both_gradients(const Gradient& g, const Side<T>& queries, const Side<T>& keys, const KeptLogits& kept,
+                    float* partial, float* dq, float* dk) {
+  const bool query_tiles = queries.rows <= keys.rows;
+  const Side<T>& shorter = query_tiles ? queries : keys;
+  const Side<T>& longer = query_tiles ? keys : queries;
+  float* const of_shorter = query_tiles ? dq : dk;
   const ContrastiveSplit split = ContrastiveSplit::of_longer(longer.rows);
-  sum_both(g, keys_longer ? Queries::owners : Queries::streamed, shorter, longer, split, partial,
-           keys_longer ? dk : dq);
-  add_parts(split.count, shorter.rows * g.p.dim, partial, keys_longer ? dq : dk);
+  sum_both(g, query_tiles ? Queries::owners : Queries::streamed, shorter, longer, kept, split,
+           of_shorter != nullptr ? partial : nullptr, query_tiles ? dk : dq);
+  if (of_shorter != nullptr) add_parts(split.count, shorter.rows * g.p.dim, partial, of_shorter);
 }
 
 }  // namespace
@@ -244,8 +250,10 @@ void contrastive_backward(const Contrastive& p, const ContrastiveInputs<T>& in, 
     if (dq != nullptr) sum_pairs(g, queries, dq);
     return;
   }
-  if (dq != nullptr && dk != nullptr) {
-    both_gradients(g, queries, keys, partial, dq, dk);
+  // The backward only reads what it kept.
+  const KeptLogits kept(p, const_cast<float*>(stats));
+  if ((dq != nullptr && dk != nullptr) || kept.defined()) {
+    both_gradients(g, queries, keys, kept, partial, dq, dk);
   } else if (dq != nullptr) {
     side_gradient(g, Queries::owners, queries, keys, partial, dq);
   } else if (dk != nullptr) {

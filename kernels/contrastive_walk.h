@@ -10,7 +10,7 @@
 
 namespace nagare::kernels::cpu {
 
-inline constexpr std::int64_t kStreamTile = 128;  // streamed rows of a tile where q and k differ
+inline constexpr std::int64_t kStreamTile = kMaxTileSide;  // streamed rows of a tile where q and k differ
 
 // Square tiles where k is q: larger ones run faster and in fewer rounds, smaller ones keep few rows in step.
 inline std::int64_t square_tile(const Contrastive& p) { return p.rows > 256 ? kMaxTileSide : 64; }
@@ -22,6 +22,30 @@ struct Range {
   std::int64_t begin;
   std::int64_t end;
   std::int64_t size() const { return end - begin; }
+};
+
+// The logits that the forward leaves to the backward, behind the rows' stats: tiles of up to 128 x 128, owned by the shorter
+// of q and k (by q where they are equal). The forward has masked what its sum must not see.
+class KeptLogits {
+ public:
+  static std::int64_t floats(const Contrastive& p) { return tiles(p.rows) * tiles(p.columns) * kTileFloats; }
+
+  KeptLogits(const Contrastive& p, float* stats)
+      : first_(p.keeps_logits() ? stats + 4 * p.rows : nullptr),
+        streamed_tiles_(tiles(std::max(p.rows, p.columns))) {}
+
+  bool defined() const { return first_ != nullptr; }
+  float* tile(const Range& owners, const Range& streamed) const {
+    const std::int64_t row = owners.begin / kMaxTileSide;
+    return first_ + (row * streamed_tiles_ + streamed.begin / kStreamTile) * kTileFloats;
+  }
+
+ private:
+  static constexpr std::int64_t kTileFloats = kMaxTileSide * kStreamTile;
+  static std::int64_t tiles(std::int64_t rows) { return (rows + kMaxTileSide - 1) / kMaxTileSide; }
+
+  float* first_;
+  std::int64_t streamed_tiles_;
 };
 
 inline Range block_of(std::int64_t n, std::int64_t block, std::int64_t i) {
@@ -91,11 +115,15 @@ inline void product(const TileProduct& p, const LogitTile& tile, const bf16* a, 
   spread_tile(tile, scale);
 }
 
+inline LogitTile tile_of(const Range& owners, const Range& streamed, float* s) {
+  return {s, owners.size(), streamed.size(), round_up_to_lanes(streamed.size())};
+}
+
 // The logits of rows `owners` of a against rows `streamed` of b, in `s`.
 template <class T>
 LogitTile logits(const Contrastive& p, const T* a, const Range& owners, const T* b, const Range& streamed,
                  float* s) {
-  const LogitTile tile{s, owners.size(), streamed.size(), round_up_to_lanes(streamed.size())};
+  const LogitTile tile = tile_of(owners, streamed, s);
   product({.rows = tile.rows,
            .cols = tile.cols,
            .inner = p.dim,

@@ -66,7 +66,7 @@ std::vector<Tensor> gradients(const Operands& at, const Tensor& stats, const Ten
 Tensor row_losses(const Operands& at, const Tensor& q, const Tensor& k) {
   at.p.check();
   const Tensor loss = at.floats({at.p.rows});
-  const Tensor stats = at.floats({4, at.p.rows});
+  const Tensor stats = at.floats({at.p.stats_floats()});
   const Tensor scratch = at.floats({at.p.scratch_floats()});
   for_activation_type("contrastive", q.dtype(), [&]<class T>(T) {
     NAGARE_DISPATCH(q.device(), contrastive(at.p, at.view<T>(), scratch.data<float>(), stats.data<float>(),

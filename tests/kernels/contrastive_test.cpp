@@ -73,21 +73,25 @@ struct OnDevice {
 template <class T>
 Outputs forward(Device device, const Contrastive& p, const Inputs& in) {
   const OnDevice<T> at(device, p, in);
-  const Buffer stats(device, Matrix(4, p.rows)), loss(device, Matrix(1, p.rows));
+  const Buffer stats(device, Matrix(1, p.stats_floats())), loss(device, Matrix(1, p.rows));
   NAGARE_DISPATCH(device, contrastive(p, at.inputs(p), at.scratch.data(), stats.data(), loss.data(),
                                       compute_stream(device)));
   return {loss.to_host(), stats.to_host()};
 }
 
+enum class Wanted : std::uint8_t { both, queries, keys };
+
 template <class T>
 Gradients backward(Device device, const Contrastive& p, const Inputs& in, const Outputs& out,
-                   const Matrix& dloss, bool for_keys = true) {
+                   const Matrix& dloss, Wanted wanted = Wanted::both) {
   const OnDevice<T> at(device, p, in);
   const Buffer stats(device, out.stats), upstream(device, dloss);
   const Buffer dq(device, Matrix(p.rows, p.dim)), dk(device, Matrix(p.columns, p.dim));
-  NAGARE_DISPATCH(device, contrastive_backward(
-                              p, at.inputs(p), stats.data(), upstream.data(), at.scratch.data(), dq.data(),
-                              p.self || !for_keys ? nullptr : dk.data(), compute_stream(device)));
+  NAGARE_DISPATCH(device,
+                  contrastive_backward(p, at.inputs(p), stats.data(), upstream.data(), at.scratch.data(),
+                                       wanted == Wanted::keys ? nullptr : dq.data(),
+                                       p.self || wanted == Wanted::queries ? nullptr : dk.data(),
+                                       compute_stream(device)));
   return {dq.to_host(), dk.to_host()};
 }
 
@@ -194,6 +198,15 @@ void expect_slope(const Definition& definition, Matrix Inputs::*field, const Mat
   }
 }
 
+// Within `rounding` of the largest entry.
+void expect_near(const Matrix& got, const Matrix& want, double rounding) {
+  double largest = 1e-30;
+  for (const double v : want.values()) largest = std::max(largest, std::abs(v));
+  for (std::size_t i = 0; i < want.values().size(); ++i) {
+    ASSERT_NEAR(got.values()[i], want.values()[i], rounding * largest) << "entry " << i;
+  }
+}
+
 template <class T>
 void expect_matches(Device device, const Contrastive& p, const Inputs& in, double tolerance) {
   const Definition definition{p, in};
@@ -206,7 +219,11 @@ void expect_matches(Device device, const Contrastive& p, const Inputs& in, doubl
   const Matrix dloss = test::normal(1, p.rows, 4);
   const Gradients got = backward<T>(device, p, in, out, dloss);
   expect_slope(definition, &Inputs::q, got.dq, dloss, 4 * tolerance);
-  if (!p.self) expect_slope(definition, &Inputs::k, got.dk, dloss, 4 * tolerance);
+  if (p.self) return;
+  expect_slope(definition, &Inputs::k, got.dk, dloss, 4 * tolerance);
+  const double rounding = tolerance * static_cast<double>(p.temperature);
+  expect_near(backward<T>(device, p, in, out, dloss, Wanted::queries).dq, got.dq, rounding);
+  expect_near(backward<T>(device, p, in, out, dloss, Wanted::keys).dk, got.dk, rounding);
 }
 
 struct Sizes {
@@ -266,8 +283,24 @@ TEST_P(ContrastiveTest, TilesFollowEachOther) {
       EXPECT_NEAR(out.loss(0, i), want[static_cast<std::size_t>(i)], 1e-5) << "row " << i;
     }
     const Matrix dloss = test::normal(1, p.rows, 4);
-    expect_slope(definition, &Inputs::q, backward<float>(GetParam(), p, in, out, dloss, false).dq, dloss,
-                 2e-5);
+    expect_slope(definition, &Inputs::q, backward<float>(GetParam(), p, in, out, dloss, Wanted::queries).dq,
+                 dloss, 2e-5);
+  }
+}
+
+// Short sides of long rows: the CPU's backward finds the logits in `stats`, several tiles of them along either side.
+TEST(ContrastiveOnCpuTest, KeptLogitsAreThoseOfTheForward) {
+  for (const auto& [rows, columns] : {std::pair<int, int>{131, 257}, {257, 131}, {130, 130}}) {
+    Contrastive p{.rows = rows, .columns = columns, .dim = 450, .temperature = 0.2F};
+    p.row_period = p.column_period = 60;
+    for (const auto positives : {ContrastivePositives::averaged, ContrastivePositives::excluded}) {
+      p.positives = positives;
+      SCOPED_TRACE(testing::Message()
+                   << rows << " x " << columns << ", positives " << static_cast<int>(positives));
+      ASSERT_TRUE(p.keeps_logits());
+      expect_matches<float>(Device::cpu, p, make_inputs(p), 2e-5);
+      expect_matches<bf16>(Device::cpu, p, make_inputs(p, true), 2e-5);
+    }
   }
 }
 
