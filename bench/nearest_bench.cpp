@@ -1,10 +1,8 @@
-// Weighted kNN: the 200 nearest of 50,000 rows of 512, and their vote for 10 classes.
+// Weighted kNN: the 200 nearest of 50,000 rows of 512.
 //
-// floor  nearest: 2 x queries x bank x dim operations; queries and bank read once. The select is not counted.
-//        vote: what the neighbours' similarities, indices and labels take
+// floor  2 x queries x bank x dim operations; queries and bank read once. The select is not counted.
 #include "bench/support/device_bench.h"
 #include "kernels/nearest.h"
-#include "kernels/vote.h"
 
 namespace nagare::bench {
 namespace {
@@ -46,39 +44,16 @@ void nearest(benchmark::State& state, Device device) {
 }
 void nearest_through_bf16(benchmark::State& state, Device device) { search<float>(state, device, true); }
 
-void vote(benchmark::State& state, Device device) {
-  const kernels::Vote p{.queries = state.range(0), .k = state.range(1), .bank = 50000, .classes = 10};
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(p.queries * p.k));
-  for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int64_t>(i * 7919 % 50000);
-  std::vector<std::int64_t> labels(static_cast<std::size_t>(p.bank));
-  for (std::size_t n = 0; n < labels.size(); ++n) labels[n] = static_cast<std::int64_t>(n % 10);
-  Buffer<float> similarity = filled(device, p.queries * p.k, 0.5F);
-  Buffer<std::int64_t> index = copied(device, indices);
-  Buffer<std::int64_t> label = copied(device, labels);
-  Buffer<double> score(device, p.queries * p.classes);
-  measure(state, device, [&](Stream stream) {
-    NAGARE_DISPATCH(device, vote(p, similarity.data(), index.data(), label.data(), score.data(), stream));
-  });
-  const auto votes = static_cast<double>(p.queries * p.k);
-  report(state, {.bytes = 20.0 * votes, .flops = 20.0 * votes});
-}
-
 void published_sizes(benchmark::internal::Benchmark* b) {
   b->ArgNames({"queries", "bank", "dim", "k"})->UseManualTime();
   b->Args({10000, 50000, 512, 200});  // CIFAR's test images against its training images, ResNet-18
   b->Args({1000, 50000, 512, 200});   // a look during training
   b->Args({503, 5003, 131, 20});      // fits no tile
 }
-void vote_sizes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"queries", "k"})->UseManualTime();
-  b->Args({10000, 200});
-  b->Args({1000, 200});
-}
+
 NAGARE_BENCHMARK(nearest, published_sizes);
 BENCHMARK_CAPTURE(nearest_through_bf16, cpu, Device::cpu)->Apply(published_sizes);
 BENCHMARK_CAPTURE(nearest_through_bf16, cuda, Device::cuda)->Apply(published_sizes);
-BENCHMARK_CAPTURE(vote, cpu, Device::cpu)->Apply(vote_sizes);
-BENCHMARK_CAPTURE(vote, cuda, Device::cuda)->Apply(vote_sizes);
 
 }  // namespace
 }  // namespace nagare::bench

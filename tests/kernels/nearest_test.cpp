@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <random>
@@ -19,6 +20,9 @@ using kernels::Nearest;
 using test::Matrix;
 
 enum class Search : std::uint8_t { f32, bf16, through_bf16 };
+void PrintTo(Search search, std::ostream* out) {
+  *out << std::array{"f32", "bf16", "through bf16"}[static_cast<std::size_t>(search)];
+}
 
 struct Found {
   std::vector<float> similarity;
@@ -103,6 +107,9 @@ Matrix integers(std::int64_t rows, std::int64_t cols, std::uint32_t seed) {
 struct Size {
   std::int64_t queries, bank, dim, k;
 };
+void PrintTo(const Size& s, std::ostream* out) {
+  *out << s.queries << " of " << s.bank << " x " << s.dim << ", k " << s.k;
+}
 
 struct NearestTest : testing::TestWithParam<std::tuple<Device, Search, Size>> {
   Device device = std::get<0>(GetParam());

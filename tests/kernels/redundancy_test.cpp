@@ -180,6 +180,7 @@ void follow_a_stream(Device device, std::int64_t slots, std::int64_t dim) {
 struct Size {
   std::int64_t slots, dim;
 };
+void PrintTo(const Size& s, std::ostream* out) { *out << s.slots << " x " << s.dim; }
 struct RedundancyTest : testing::TestWithParam<std::tuple<Device, Size>> {};
 
 TEST_P(RedundancyTest, FollowsAStreamAsTheDefinitionDoes) {

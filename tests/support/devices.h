@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "engine/device/device_context.h"
+#include "engine/tensor/dtype.h"
 
 namespace nagare {
 
 inline void PrintTo(Device device, std::ostream* out) { *out << to_string(device); }
+inline void PrintTo(DType dtype, std::ostream* out) { *out << to_string(dtype); }
 
 namespace test {
 
