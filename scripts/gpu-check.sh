@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
   case "$1" in
     -h | --help) sed -n '2,18p' "$0" | sed 's/^# \{0,1\}//'; exit 0 ;;
     --bundle | --out)
-      if [ $# -lt 2 ]; then echo "error: scripts/gpu-check.sh: $1 needs a folder" >&2; exit 2; fi
+      if [ -z "${2:-}" ]; then echo "error: scripts/gpu-check.sh: $1 needs a folder" >&2; exit 2; fi
       if [ "$1" = --bundle ]; then bundle=$2; else out=$2; fi
       shift ;;
     --dry-run) dry_run=yes device=cpu ;;
@@ -41,10 +41,10 @@ if [ ! -x "$bundle/bin/nagare" ]; then
   exit 2
 fi
 bin=$(cd "$bundle/bin" && pwd)
-rm -rf "${out:?}/logs"
 mkdir -p "$out/logs" || exit 2
 out=$(cd "$out" && pwd)
-rm -f "$out"/*.json "$out"/*.md
+# What an earlier check left, and nothing else: the folder may hold more.
+rm -f "$out"/{gpu-check,peers,parts,results}.{json,md} "$out/benchmarks.json" "$out"/logs/*.log
 : >"$out/parts.json" && : >"$out/parts.md"
 
 # ---- What the machine brings ----
@@ -230,8 +230,8 @@ train() {
   local short_run=()
   if [ $dry_run = yes ]; then short_run=(--max-steps 4); fi
   open_box train-demo || return
-  rm -rf "$out/run"
-  part train-demo "$bin/nagare" train --preset demo --device $device --out "$out/run" --quiet "${short_run[@]}"
+  rm -rf "$out/train-demo"
+  part train-demo "$bin/nagare" train --preset demo --device $device --out "$out/train-demo" --quiet "${short_run[@]}"
 }
 
 echo "nagare GPU check: $bin, device $device, results in $out"

@@ -20,8 +20,8 @@
 // AddressSanitizer and UBSan, where every shared array and every device buffer is a heap block of its exact size:
 // reads past the end, anything wrong in global memory, vector types at an address that is not aligned to them.
 //
-// Not modelled: the memory model (all threads see every write at once), blocks that wait for each other (a kernel that
-// does would never end), textures, clusters and asynchronous copies.
+// Not modelled: the memory model (all threads see every write at once; an update of a block that lacks its atomic comes out
+// right), blocks that wait for each other (such a kernel would never end), textures, clusters and asynchronous copies.
 #include <cstddef>
 #include <cstdint>
 #include <source_location>

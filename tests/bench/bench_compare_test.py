@@ -27,8 +27,8 @@ class BenchCompareTest(unittest.TestCase):
             paths = []
             for name, content, context in (("old", old, old_context), ("new", new, new_context)):
                 paths.append(pathlib.Path(folder) / f"{name}.json")
-                text = content if isinstance(content, str) else json.dumps({"context": context, "benchmarks": content})
-                paths[-1].write_text(text)
+                text = content if isinstance(content, (str, bytes)) else json.dumps({"context": context, "benchmarks": content})
+                paths[-1].write_bytes(text.encode() if isinstance(text, str) else text)
             return subprocess.run([sys.executable, SCRIPT, *paths, *flags], capture_output=True, text=True)
 
     def test_says_what_became_slower_and_exits_with_1(self):
@@ -106,10 +106,14 @@ class BenchCompareTest(unittest.TestCase):
         answer = self.compare([run_of("a", 1)], [run_of("b", 1)])
         self.assertEqual(answer.returncode, 2)
         self.assertIn("have no benchmark in common", answer.stderr)
-        for text in ("{", "[]", '{"context": {}}'):
+        unit, zero = dict(run_of("a", 1), time_unit="hours"), run_of("a", 0)
+        for text in ("{", "[]", '{"context": {}}', b"\x1f\x8b\xff", [unit], [zero], [zero, zero]):
             answer = self.compare([run_of("a", 1)], text)
             self.assertEqual(answer.returncode, 2)
             self.assertRegex(answer.stderr, r"new.json is not a result of nagare-bench")
+        answer = self.compare([run_of("a", 1)], [run_of("a", 1)], "--filter", "(")
+        self.assertEqual(answer.returncode, 2)
+        self.assertIn("--filter (: missing ), unterminated subpattern", answer.stderr)
         missing = subprocess.run([sys.executable, SCRIPT, "/no/such/file", "/no/such/file"], capture_output=True, text=True)
         self.assertEqual(missing.returncode, 2)
         self.assertIn("cannot read /no/such/file: No such file", missing.stderr)
