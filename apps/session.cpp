@@ -90,10 +90,11 @@ Session make_session(const Settings& settings) {
   session.threads = choose_threads(options.threads);
   session.dataset = std::make_unique<ssl::Dataset>(load_data(options, session.device));
   const ssl::Dataset& data = *session.dataset;
-  ssl::Stream stream = ssl::make_stream(data.train.labels, data.classes(), stream_options(options));
+  const auto seed = static_cast<std::uint64_t>(options.seed);
+  ssl::Stream stream = ssl::arranged(
+      options.strategy, ssl::make_stream(data.train.labels, data.classes(), stream_options(options)), seed);
   check_batches(stream, options);
 
-  const auto seed = static_cast<std::uint64_t>(options.seed);
   auto method = ssl::make_method(
       options.method,
       {.backbone = models::make_backbone(

@@ -26,6 +26,7 @@ enum class Purpose : std::uint32_t {
   synthetic = 8,
   perlin = 9,
   gallery = 10,
+  mixup = 11,
 };
 
 struct PhiloxBlock {

@@ -70,4 +70,12 @@ ViewRecipe supervised_recipe(std::int64_t size) {
   return recipe;
 }
 
+ViewRecipe ucl_replay_recipe(std::int64_t size) {
+  return {.size = size,
+          .crop_scale_min = 0.08F,
+          .interpolation = Interpolation::bicubic,
+          .jitter_probability = 0.0F,
+          .grayscale_probability = 0.0F};
+}
+
 }  // namespace nagare::ssl

@@ -36,5 +36,7 @@ std::vector<ViewRecipe> byol_recipes(std::int64_t size);
 ViewRecipe vicreg_recipe(std::int64_t size);
 ViewRecipe emp_ssl_recipe(std::int64_t size);
 ViewRecipe supervised_recipe(std::int64_t size);
+// What UCL's published program makes of replayed images: crop and flip, no colour steps.
+ViewRecipe ucl_replay_recipe(std::int64_t size);
 
 }  // namespace nagare::ssl

@@ -6,34 +6,63 @@
 
 namespace nagare::ssl {
 
-Reservoir::Reservoir(std::int64_t capacity, const Shape& image_shape, std::uint64_t seed, Device device)
+Reservoir::Reservoir(std::int64_t capacity, const Shape& image_shape, std::uint64_t seed, Device device,
+                     std::int64_t payload)
     : seed_(seed) {
-  if (capacity < 1 || image_shape.rank() != 3) {
+  if (capacity < 1 || image_shape.rank() != 3 || payload < 0) {
     throw std::invalid_argument("reservoir: capacity " + std::to_string(capacity) + ", images " +
-                                to_string(image_shape) + ": need at least 1 and (H, W, C)");
+                                to_string(image_shape) + ", payload " + std::to_string(payload) +
+                                ": need at least 1, (H, W, C) and at least 0");
   }
   stored_.images = Tensor::zeros({capacity, image_shape[0], image_shape[1], image_shape[2]},
                                  {.dtype = DType::u8, .device = device});
   stored_.ids = Tensor::from(std::vector<std::int64_t>(static_cast<std::size_t>(capacity), -1), {capacity});
-  seen_ = Tensor::zeros({}, {.dtype = DType::i64});
+  seen_ = Tensor::zeros({2}, {.dtype = DType::i64});
+  if (payload > 0) payload_ = Tensor::zeros({capacity, payload}, {.device = device});
 }
 
-void Reservoir::insert(const Batch& batch) {
-  std::int64_t& seen = *seen_.data<std::int64_t>();
+void Reservoir::insert(const Batch& batch, const Tensor& rows) {
+  const bool fits = payload_.defined() ? rows.defined() && rows.shape().rank() == 2 &&
+                                             rows.shape()[1] == payload_.shape()[1] &&
+                                             rows.shape()[0] >= static_cast<std::int64_t>(batch.ids.size())
+                                       : !rows.defined();
+  if (!fits) throw std::invalid_argument("reservoir: the payload does not fit the images it belongs to");
+  std::int64_t& seen = seen_.data<std::int64_t>()[0];
+  const std::int64_t before = seen_.data<std::int64_t>()[1];
   const std::int64_t capacity = stored_.ids.numel();
   for (std::size_t i = 0; i < batch.ids.size(); ++i, ++seen) {
-    std::int64_t slot = seen;
-    if (seen >= capacity) {
-      const auto number = static_cast<std::uint32_t>(seen);
-      slot = Philox({.seed = seed_, .purpose = Purpose::buffer, .step = number}).below(number + 1);
+    std::int64_t slot = seen - before;
+    if (slot >= capacity) {
+      slot = Philox({.seed = seed_, .purpose = Purpose::buffer, .step = static_cast<std::uint32_t>(seen)})
+                 .below(static_cast<std::uint32_t>(slot) + 1);
     }
     if (slot >= capacity) continue;
-    stored_.images.rows(slot, 1).copy_from(batch.images.rows(static_cast<std::int64_t>(i), 1));
+    const auto row = static_cast<std::int64_t>(i);
+    stored_.images.rows(slot, 1).copy_from(batch.images.rows(row, 1));
     stored_.ids.data<std::int64_t>()[slot] = batch.ids[i];
+    if (payload_.defined()) payload_.rows(slot, 1).copy_from(rows.rows(row, 1));
   }
 }
 
-std::int64_t Reservoir::size() const { return std::min(presentations(), stored_.ids.numel()); }
+void Reservoir::clear() {
+  auto* seen = seen_.data<std::int64_t>();
+  seen[1] = seen[0];
+  std::fill_n(stored_.ids.data<std::int64_t>(), stored_.ids.numel(), -1);
+}
+
+Tensor Reservoir::payload(std::span<const std::int64_t> slots) const {
+  const auto count = static_cast<std::int64_t>(slots.size());
+  const Tensor rows = Tensor::empty({count, payload_.shape()[1]}, payload_.options());
+  for (std::int64_t i = 0; i < count; ++i) {
+    rows.rows(i, 1).copy_from(payload_.rows(slots[static_cast<std::size_t>(i)], 1));
+  }
+  return rows;
+}
+
+std::int64_t Reservoir::size() const {
+  const auto* seen = seen_.data<std::int64_t>();
+  return std::min(seen[0] - seen[1], stored_.ids.numel());
+}
 
 std::vector<std::int64_t> Reservoir::ids() const {
   const auto* begin = stored_.ids.data<std::int64_t>();
@@ -44,6 +73,7 @@ void Reservoir::list_state(nn::StateList& list) const {
   list.add("images", stored_.images, nn::Role::buffer);
   list.add("ids", stored_.ids, nn::Role::buffer);
   list.add("seen", seen_, nn::Role::buffer);
+  if (payload_.defined()) list.add("payload", payload_, nn::Role::buffer);
 }
 
 }  // namespace nagare::ssl

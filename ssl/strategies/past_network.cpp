@@ -1,7 +1,9 @@
 #include "ssl/strategies/past_network.h"
 
 #include "engine/autograd/tape.h"
+#include "engine/ops/shape_ops.h"
 #include "engine/optim/ema.h"
+#include "ssl/methods/common.h"
 
 namespace nagare::ssl {
 
@@ -17,9 +19,17 @@ void PastNetwork::take(const Network& network) {
   ++*times_.data<std::int64_t>();
 }
 
-Network::Rows PastNetwork::forward(const Tensor& images, Norm norm) const {
+Network::Rows PastNetwork::forward(const Views& views, Norm norm) const {
   const tape::NoGrad guard;
-  return network_->forward(images, norm == Norm::batch);
+  if (norm == Norm::running) return network_->forward(views.images, false);
+  std::vector<Tensor> features;
+  std::vector<Tensor> projections;
+  for (std::int64_t v = 0; v < views.views; ++v) {
+    const Network::Rows rows = network_->forward(view_images(views, v), true);
+    features.push_back(rows.features);
+    projections.push_back(rows.projections);
+  }
+  return {.features = concat(features, 0), .projections = concat(projections, 0)};
 }
 
 void PastNetwork::list_state(nn::StateList& list) const {

@@ -22,8 +22,8 @@ class PastNetwork {
   void take(const Network& network);
   // Whether take() has been called, in this run or the one it goes on from.
   bool taken() const { return *times_.data<std::int64_t>() > 0; }
-  // Without history.
-  Network::Rows forward(const Tensor& images, Norm norm) const;
+  // Of all views, view-major and without history. Batch statistics are each view's own.
+  Network::Rows forward(const Views& views, Norm norm) const;
   // Under "past.", all as buffers: an optimiser must not touch them.
   void list_state(nn::StateList& list) const;
 

@@ -5,20 +5,51 @@
 #include "engine/device/errors.h"
 #include "engine/text/nearest.h"
 #include "ssl/methods/table.h"
+#include "ssl/strategies/agem.h"
+#include "ssl/strategies/der.h"
 #include "ssl/strategies/er.h"
+#include "ssl/strategies/ewc.h"
+#include "ssl/strategies/fifo.h"
 #include "ssl/strategies/finetune.h"
+#include "ssl/strategies/gss.h"
+#include "ssl/strategies/joint.h"
+#include "ssl/strategies/lump.h"
+#include "ssl/strategies/lwf.h"
 #include "ssl/strategies/minred.h"
+#include "ssl/strategies/si.h"
 
 namespace nagare::ssl {
 namespace {
 
 constexpr StrategyRow kStrategies[] = {
+    {"agem", "takes out of a gradient what would raise the loss on the past", "Chaudhry et al., ICLR 2019",
+     make_agem, agem_options, kNeedsBoundaries},
+    {"der", "keeps what the network made of stored images when they arrived",
+     "Buzzega et al., NeurIPS 2020; Madaan et al., ICLR 2022", make_der,
+     [] { return DerOptions().bind(false).list(); }},
+    {"der++", "der, and the method's loss on stored images", "Buzzega et al., NeurIPS 2020",
+     make_der_plus_plus, [] { return DerOptions().bind(true).list(); }},
     {"er", "replays a uniform sample of the past", "Vitter, ACM TOMS 1985; Chaudhry et al., arXiv 1902.10486",
      make_er, er_options},
+    {"ewc", "holds the parameters that the loss of past tasks is sensitive to",
+     "Kirkpatrick et al., PNAS 2017; Schwarz et al., ICML 2018", make_ewc,
+     [] { return EwcOptions().bind().list(); }, kNeedsBoundaries},
+    {"fifo", "replays the newest images", "Purushwalkam et al., ECCV 2022", make_fifo,
+     [] { return FifoOptions().bind().list(); }},
     {"finetune", "trains on what arrives and nothing else", "the baseline of every continual-learning paper",
      make_finetune, finetune_options},
+    {"gss", "replays images whose gradients differ", "Aljundi et al., NeurIPS 2019", make_gss,
+     [] { return GssOptions().bind().list(); }, kNeedsSingleImageLoss},
+    {"joint", "trains on all tasks at once: the upper bound",
+     "the multi-task baseline of Madaan et al., ICLR 2022", make_joint, joint_options, 0, joint_stream},
+    {"lump", "mixes every view with one of a stored image", "Madaan et al., ICLR 2022", make_lump,
+     [] { return LumpOptions().bind().list(); }, kNeedsNoLabels},
+    {"lwf", "keeps the features near those of the network before the task", "Li and Hoiem, TPAMI 2018",
+     make_lwf, [] { return LwfOptions().bind().list(); }, kNeedsBoundaries},
     {"minred", "replays from a buffer that drops what it already has", "Purushwalkam et al., ECCV 2022",
      make_minred, [] { return MinRedOptions().bind().list(); }},
+    {"si", "holds the parameters that earned the decrease of the loss", "Zenke et al., ICML 2017", make_si,
+     [] { return SiOptions().bind().list(); }, kNeedsBoundaries},
 };
 
 void check(const std::string& name, const StrategyContext& context) {
@@ -59,6 +90,11 @@ std::unique_ptr<Strategy> make_strategy(const std::string& name, const StrategyC
   }
   check(name, context);
   return row->make(context);
+}
+
+Stream arranged(const std::string& strategy, Stream stream, std::uint64_t seed) {
+  const auto* row = std::ranges::find(kStrategies, strategy, &StrategyRow::name);
+  return row == std::end(kStrategies) || row->arrange == nullptr ? stream : row->arrange(stream, seed);
 }
 
 void check_needs(const std::string& strategy, unsigned needs, const std::string& method,

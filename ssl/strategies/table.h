@@ -9,6 +9,7 @@
 #include "ssl/core/options.h"
 #include "ssl/core/strategy.h"
 #include "ssl/strategies/context.h"
+#include "ssl/streams/stream.h"
 
 namespace nagare::ssl {
 
@@ -27,12 +28,17 @@ struct StrategyRow {
   std::unique_ptr<Strategy> (*make)(const StrategyContext& context);
   std::vector<OptionInfo> (*options)();  // what StrategyContext::options may hold
   unsigned needs = 0;
+  // The order in which images arrive under this strategy; nullptr: that of the stream.
+  Stream (*arrange)(const Stream& stream, std::uint64_t seed) = nullptr;
 };
 
 std::span<const StrategyRow> strategy_table();
 
 // errors  BadConfig: unknown strategy or option (naming the nearest), value out of range
 std::unique_ptr<Strategy> make_strategy(const std::string& name, const StrategyContext& context);
+
+// The stream as the strategy wants it: itself, but for joint.
+Stream arranged(const std::string& strategy, Stream stream, std::uint64_t seed);
 
 // Whether a strategy goes with a method, and with a stream that tells where its tasks end or hides it. Names that no
 // table knows pass: whoever makes them knows how to say so.

@@ -22,6 +22,7 @@ std::span<const Handler> loss_cases();
 std::span<const Handler> model_cases();
 std::span<const Handler> ops_cases();
 std::span<const Handler> optim_cases();
+std::span<const Handler> strategy_cases();
 std::span<const Handler> train_cases();
 
 // nullptr when no table knows the op.

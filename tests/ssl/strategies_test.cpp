@@ -161,28 +161,6 @@ TEST(MinRedTest, OfficialWaitsUntilTheBufferIsFullAndTrainsFromItAlone) {
     EXPECT_THAT(batch.ids, testing::UnorderedElementsAre(0, 1, 2, 3));
 }
 
-// A checkpoint is list_state() and nothing else: a fresh strategy with the same tensors goes on in the same way.
-TEST(StrategyTableTest, EveryRowGoesOnFromItsListedState) {
-  for (const StrategyRow& row : strategy_table()) {
-    const auto original = make_strategy(row.name, context());
-    for (std::int64_t b = 0; b < 4; ++b) feed(*original, b);
-    const auto restored = make_strategy(row.name, context());
-    nn::StateList from;
-    nn::StateList to;
-    original->list_state(from);
-    restored->list_state(to);
-    ASSERT_EQ(from.entries().size(), to.entries().size());
-    for (const nn::StateEntry& entry : from.entries()) to.find(entry.name)->tensor.copy_from(entry.tensor);
-    restored->state_restored();
-    for (std::int64_t b = 4; b < 8; ++b) {
-      const std::vector<Batch> want = feed(*original, b);
-      const std::vector<Batch> got = feed(*restored, b);
-      for (std::size_t k = 0; k < want.size(); ++k)
-        EXPECT_EQ(got[k].ids, want[k].ids) << row.name << " batch " << b;
-    }
-  }
-}
-
 TEST(StrategyTableTest, IsSortedAndRefusesWhatItDoesNotKnow) {
   EXPECT_TRUE(std::ranges::is_sorted(strategy_table(), {},
                                      [](const StrategyRow& row) { return std::string(row.name); }));

@@ -92,8 +92,11 @@ inline std::unique_ptr<Trainer> tiny_trainer(std::unique_ptr<Method> method,
   options.schedule.name = "constant";
   options.schedule.base = run.learning_rate;
   options.evaluation.neighbours = 3;
-  Stream stream = make_stream(data.train.labels, data.classes(),
-                              {.spec = "seq:2", .batch = kTinyBatch, .epochs = run.epochs, .seed = 7});
+  Stream stream =
+      arranged(run.strategy,
+               make_stream(data.train.labels, data.classes(),
+                           {.spec = "seq:2", .batch = kTinyBatch, .epochs = run.epochs, .seed = 7}),
+               7);
   return std::make_unique<Trainer>(data, std::move(stream), std::move(method), std::move(strategy), options);
 }
 

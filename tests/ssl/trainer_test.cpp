@@ -135,7 +135,7 @@ TEST(PastNetworkTest, StandsStillWhileTheNetworkLearns) {
   EXPECT_TRUE(own.parameters().empty());
   nn::StateList list;
   method->list_state(list);
-  const Tensor images = Tensor::full({4, kTinySize, kTinySize, 3}, 0.5F);
+  const Views images{.images = Tensor::full({4, kTinySize, kTinySize, 3}, 0.5F), .views = 2, .batch = 2};
   const auto before = past.forward(images, PastNetwork::Norm::running).projections.to_vector<float>();
   list.find("backbone.conv1.weight")->tensor.fill_zero();
   EXPECT_EQ(past.forward(images, PastNetwork::Norm::running).projections.to_vector<float>(), before);
@@ -144,7 +144,7 @@ TEST(PastNetworkTest, StandsStillWhileTheNetworkLearns) {
   const Network::Rows now = past.forward(images, PastNetwork::Norm::running);
   EXPECT_NE(now.projections.to_vector<float>(), before);
   EXPECT_EQ(now.projections.to_vector<float>(),
-            method->network().forward(images, false).projections.to_vector<float>());
+            method->network().forward(images.images, false).projections.to_vector<float>());
   EXPECT_FALSE(now.features.requires_grad());
 }
 
