@@ -31,6 +31,7 @@ struct Manifest {
   std::string method;
   std::string strategy;
   std::string data;
+  std::string data_labels = "separate";
   std::string stream;
   std::string class_order;
   std::int64_t seed = 0;

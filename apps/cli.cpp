@@ -175,6 +175,12 @@ Invocation parse_command_line(std::span<char* const> arguments, std::span<const 
       }
       continue;
     }
+    if (row->joined && option->count() > 0) {
+      std::string joined;
+      for (const std::string& value : option->results()) joined += (joined.empty() ? "" : ";") + value;
+      invocation.flags.push_back({.key = std::string(row->key), .text = joined});
+      continue;
+    }
     if (!is_switch(*row) && option->count() > 1) {
       throw UsageError("nagare " + std::string(chosen->name) + ": " + option->get_name() + " is given " +
                        std::to_string(option->count()) + " times");

@@ -5,6 +5,7 @@
 
 #include "apps/command.h"
 #include "apps/session.h"
+#include "apps/stream_listing.h"
 #include "engine/device/errors.h"
 #include "ssl/data/table.h"
 
@@ -71,40 +72,13 @@ ExitCode show(const Options& options, Console& console) {
 
 ExitCode show_stream(const Options& options, Console& console) {
   const ssl::Dataset data = load_data(options);
-  const ssl::Stream stream = ssl::make_stream(data.train.labels, data.classes(), stream_options(options));
-  if (options.dry_run && !options.json) {  // every batch with its images
-    console.result(ssl::stream_to_text(stream, data.class_names));
-    return ExitCode::done;
-  }
-  const std::string digest = fmt::format("{:016x}", ssl::stream_digest(stream));
-  std::vector<std::int64_t> batches(static_cast<std::size_t>(stream.tasks));
-  std::vector<std::int64_t> images(static_cast<std::size_t>(stream.tasks));
-  for (const ssl::StreamBatch& batch : stream.batches) {
-    ++batches[static_cast<std::size_t>(batch.task)];
-    images[static_cast<std::size_t>(batch.task)] += static_cast<std::int64_t>(batch.ids.size());
-  }
-  if (options.json) {
-    Json tasks = Json::array();
-    for (std::size_t t = 0; t < batches.size(); ++t) {
-      tasks.push_back({{"classes", stream.task_classes[t]}, {"images", images[t]}, {"batches", batches[t]}});
-    }
-    const Json json = {{"schema", 1},
-                       {"data", options.data},
-                       {"stream", options.stream},
-                       {"digest", digest},
-                       {"tasks", std::move(tasks)}};
-    console.result(json.dump(2) + "\n");
-    return ExitCode::done;
-  }
-  std::vector<std::vector<std::string>> rows = {{"task", "images", "batches", "classes"}};
-  for (std::size_t t = 0; t < batches.size(); ++t) {
-    std::string names;
-    for (const std::int64_t c : stream.task_classes[t]) {
-      names += (names.empty() ? "" : ", ") + data.class_names.at(static_cast<std::size_t>(c));
-    }
-    rows.push_back({std::to_string(t + 1), std::to_string(images[t]), std::to_string(batches[t]), names});
-  }
-  console.result(table(rows) + "digest " + digest + "\n");
+  const ssl::Stream stream = ssl::make_stream(data, stream_options(options));
+  const ListedStream listed{.data = data,
+                            .stream = stream,
+                            .spec = options.stream,
+                            .order = options.class_order,
+                            .whole = options.dry_run};
+  console.result(options.json ? stream_json(listed) : stream_text(listed));
   return ExitCode::done;
 }
 

@@ -23,7 +23,7 @@ ExitCode run_eval(const Settings& settings, Console& console) {
   const TrainedNetwork network = open_network(settings, console);
   const Options& options = network.options;
   const ssl::Dataset data = load_data(options);
-  const ssl::Stream stream = ssl::make_stream(data.train.labels, data.classes(), stream_options(options));
+  const ssl::Stream stream = ssl::make_stream(data, stream_options(options));
   console.note(
       fmt::format("{}, step {}, on {}", network.checkpoint.string(), network.manifest.step, options.data));
   const ssl::Evaluator evaluator(data, stream.task_classes, evaluation_options(options));

@@ -16,6 +16,7 @@
 #include "ssl/eval/readout.h"
 #include "ssl/methods/table.h"
 #include "ssl/strategies/table.h"
+#include "ssl/streams/class_order.h"
 #include "ssl/streams/table.h"
 
 namespace nagare::apps {
@@ -56,6 +57,17 @@ std::vector<Entry> stream_entries() {
   for (const ssl::StreamKind& row : ssl::stream_kinds()) {
     entries.push_back({row.name, row.summary + " (" + row.syntax + ")", row.reference, {}});
   }
+  std::vector<ssl::OptionInfo> keys;
+  for (const ssl::StreamKey& row : ssl::stream_keys()) {
+    keys.push_back({.name = row.key, .default_value = "", .allowed = "", .summary = row.summary});
+  }
+  entries.push_back(
+      {"KIND,key=value", "what may be said of any of them", "docs/streams.md", std::move(keys)});
+  std::vector<ssl::OptionInfo> orders;
+  for (const ssl::NamedClassOrder& row : ssl::named_class_orders()) {
+    orders.push_back({.name = row.name, .default_value = "", .allowed = "", .summary = row.summary});
+  }
+  entries.push_back({"--class-order", "which classes come first", "docs/streams.md", std::move(orders)});
   return entries;
 }
 

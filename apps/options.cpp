@@ -81,7 +81,16 @@ constexpr OptionRow kOptions[] = {
      .commands = kUsesData,
      .field = NAGARE_FIELD(data),
      .value = "SPEC",
-     .help = "where images come from: cifar10:DIR, folder:DIR, fractal:...; see nagare list data"},
+     .help = "where images come from: cifar10:DIR, folder:DIR, fractal:...; see nagare list data. Several "
+             "(given again, or "
+             "with semicolons between) are the domains of --stream domain",
+     .joined = true},
+    {.key = "data-labels",
+     .group = "Data and stream",
+     .commands = kUsesData,
+     .field = NAGARE_FIELD(data_labels),
+     .value = "NAME",
+     .help = "classes of several sources: separate, or by-name (equal names are one class)"},
     {.key = "cache-dir",
      .group = "Data and stream",
      .commands = kUsesData,
@@ -94,13 +103,17 @@ constexpr OptionRow kOptions[] = {
      .commands = kTrain | kEval | kData,
      .field = NAGARE_FIELD(stream),
      .value = "SPEC",
-     .help = "how they arrive: seq:T (T tasks of new classes), iid; see nagare list streams"},
+     .help = "how they arrive: seq:T (T tasks of new classes), data:T, domain, drift:T, iid, and KEY=VALUE "
+             "behind commas; see "
+             "nagare list streams"},
     {.key = "class-order",
      .group = "Data and stream",
      .commands = kTrain | kEval | kData,
      .field = NAGARE_FIELD(class_order),
      .value = "ORDER",
-     .help = "natural, seeded, or every class once: 3,1,0,2"},
+     .help = "natural, seeded, every class once (3,1,0,2), file:PATH, pytorch:SEED, numpy:SEED, avalanche, "
+             "cassle, ccl, osiris, "
+             "osiris-structured, cifar100-superclass"},
     {.key = "stream-batch",
      .group = "Data and stream",
      .commands = kTrain | kData,

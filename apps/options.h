@@ -35,6 +35,7 @@ struct Options {
   std::string profile;
   // data and stream
   std::string data = "fractal:classes=10,per-class=500,size=32,seed=1";
+  std::string data_labels = "separate";
   std::string cache_dir;
   std::string stream = "seq:5";
   std::string class_order = "natural";
@@ -99,6 +100,7 @@ struct OptionRow {
   bool runtime = false;     // does not change what is learned: free to differ when a run is resumed
   bool positional = false;  // an argument without --, of this command
   bool only_flag = false;   // not accepted from files and environment
+  bool joined = false;      // a flag given several times: its values with semicolons between
 };
 
 std::span<const OptionRow> option_table();

@@ -9,6 +9,7 @@
 #include "engine/text/nearest.h"
 #include "ssl/methods/table.h"
 #include "ssl/strategies/table.h"
+#include "ssl/streams/spec.h"
 
 namespace nagare::apps {
 namespace {
@@ -53,9 +54,10 @@ ssl::EvaluationOptions evaluation_options(const Options& options) {
 }
 
 ssl::Dataset load_data(const Options& options, Device device) {
-  return ssl::load_dataset(
-      options.data,
-      {.seed = static_cast<std::uint64_t>(options.seed), .cache_dir = options.cache_dir, .device = device});
+  return ssl::load_dataset(options.data, {.seed = static_cast<std::uint64_t>(options.seed),
+                                          .cache_dir = options.cache_dir,
+                                          .device = device,
+                                          .labels = options.data_labels});
 }
 
 ssl::StreamOptions stream_options(const Options& options) {
@@ -66,21 +68,11 @@ ssl::StreamOptions stream_options(const Options& options) {
           .seed = static_cast<std::uint64_t>(options.seed)};
 }
 
-// A lone image has no batch statistics: every method would end at that batch, maybe hours from now.
-void check_batches(const ssl::Stream& stream, const Options& options) {
-  for (const ssl::StreamBatch& batch : stream.batches) {
-    if (batch.ids.size() > 1) continue;
-    throw BadConfig("stream-batch " + std::to_string(options.stream_batch) + ": task " +
-                    std::to_string(batch.task + 1) +
-                    " has a batch of a single image, and batch norm needs 2; choose larger batches");
-  }
-}
-
 Session make_session(const Settings& settings) {
   const Options& options = settings.options();
   check_free_options(settings, ssl::method_table(), "method", options.method, options.method_options);
   check_free_options(settings, ssl::strategy_table(), "strategy", options.strategy, options.strategy_options);
-  ssl::check_pair(options.strategy, options.method, true);
+  ssl::check_pair(options.strategy, options.method, ssl::parse_stream(options.stream).exposed);
 
   Session session;
   DeviceChoice choice = choose_device(options.device);
@@ -91,9 +83,9 @@ Session make_session(const Settings& settings) {
   session.dataset = std::make_unique<ssl::Dataset>(load_data(options, session.device));
   const ssl::Dataset& data = *session.dataset;
   const auto seed = static_cast<std::uint64_t>(options.seed);
-  ssl::Stream stream = ssl::arranged(
-      options.strategy, ssl::make_stream(data.train.labels, data.classes(), stream_options(options)), seed);
-  check_batches(stream, options);
+  ssl::Stream stream = ssl::make_stream(data, stream_options(options));
+  ssl::check_trainable(stream, options.stream_batch);
+  stream = ssl::arranged(options.strategy, stream, seed);
 
   auto method = ssl::make_method(
       options.method,
@@ -126,6 +118,7 @@ Session make_session(const Settings& settings) {
                       .method = options.method,
                       .strategy = options.strategy,
                       .data = options.data,
+                      .data_labels = options.data_labels,
                       .stream = options.stream,
                       .class_order = options.class_order,
                       .seed = options.seed,

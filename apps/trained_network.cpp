@@ -15,7 +15,10 @@ TrainedNetwork open_network(const Settings& settings, Console& console) {
   network.checkpoint = find_checkpoint(options.checkpoint);
   network.manifest = read_manifest(network.checkpoint);
   const Manifest& manifest = network.manifest;
-  if (!settings.is_set("data")) options.data = manifest.data;
+  if (!settings.is_set("data")) {
+    options.data = manifest.data;
+    if (!settings.is_set("data-labels")) options.data_labels = manifest.data_labels;
+  }
   if (!settings.is_set("stream")) options.stream = manifest.stream;
   if (!settings.is_set("class-order")) options.class_order = manifest.class_order;
   if (!settings.is_set("seed")) options.seed = manifest.seed;

@@ -10,10 +10,12 @@ namespace nagare::ssl {
 
 // Images as they lie in the data set, before augmentation.
 struct Batch {
-  Tensor images;                  // (B, H, W, 3) u8, on the training device
-  std::vector<std::int64_t> ids;  // B indices into the training set: the augmentation's random key
-  std::int64_t position = 0;      // images of the stream that came before this batch
-  std::int64_t task = 0;          // for logs and task-aware strategies; hidden streams leave it 0
+  Tensor images;  // (B, H, W, 3) u8, on the training device
+  // B arriving images: the augmentation's random key. The index into the training set, and more than that for the frames
+  // of a run (ssl/streams/motion.h: image_of).
+  std::vector<std::int64_t> ids;
+  std::int64_t position = 0;  // images of the stream that came before this batch
+  std::int64_t task = 0;      // for logs and task-aware strategies; hidden streams leave it 0
 };
 
 // Augmented images: view-major, row v * B + i is view v of image i.

@@ -28,7 +28,7 @@ class Learner {
 
   // Training images by their ids: for strategies that pass over a task again. Only ids that have arrived may be asked for.
   virtual Batch read(const std::vector<std::int64_t>& ids) const = 0;
-  // Images of the training set: ids are below it.
+  // Images of the training set, frames of runs counted: ids are below it.
   virtual std::int64_t train_images() const = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/device/errors.h"
+#include "ssl/data/join.h"
 #include "ssl/data/spec.h"
 #include "ssl/data/statistics.h"
 #include "ssl/data/subset.h"
@@ -34,9 +35,8 @@ void take_subsets(const Subsets& subsets, std::uint64_t seed, Dataset& data) {
   }
 }
 
-}  // namespace
-
-Dataset load_dataset(const std::string& text, const DataOptions& options) {
+// One source, without channel statistics.
+Dataset load_source(const std::string& text, const DataOptions& options) {
   const DataSpec spec = parse_spec(text);
   const auto sources = data_sources();
   const auto source = std::find_if(sources.begin(), sources.end(),
@@ -49,6 +49,18 @@ Dataset load_dataset(const std::string& text, const DataOptions& options) {
   } catch (const BadConfig& error) {
     spec.refuse(error.what());
   }
+  return data;
+}
+
+}  // namespace
+
+Dataset load_dataset(const std::string& text, const DataOptions& options) {
+  check_domain_labels(options.labels);
+  const std::vector<std::string> specs = split_sources(text);
+  std::vector<Dataset> parts;
+  for (const std::string& spec : specs) parts.push_back(load_source(spec, options));
+  Dataset data = parts.size() == 1 ? std::move(parts.front()) : join(std::move(parts), options.labels);
+  data.spec = text;
   ChannelStatistics statistics = channel_statistics(data.train.images);
   data.mean = std::move(statistics.mean);
   data.std = std::move(statistics.std);

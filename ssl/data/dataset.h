@@ -12,6 +12,8 @@ namespace nagare::ssl {
 // nothing else gets them.
 struct Labels {
   std::vector<std::int64_t> classes;  // one per image, in [0, class count)
+  // The source of each image where a data set has several; else empty.
+  std::vector<std::int64_t> domains = {};
 };
 
 struct Split {
@@ -32,6 +34,10 @@ struct Dataset {
   Split train;                           // at least one image
   Split test;                            // may be empty: a folder without test images
   std::vector<std::string> class_names;  // size = class count; valid UTF-8 on one line
+  // Folders of the classes where they are called otherwise (wnids), and names of the sources where there are several;
+  // else empty.
+  std::vector<std::string> class_keys = {};
+  std::vector<std::string> domains = {};
   std::vector<float> mean;  // per channel over the training images, of the [0, 1] range: 3 values
   std::vector<float>
       std;  // of the population; 1 for a channel that never varies, so that dividing by it is safe
@@ -46,10 +52,13 @@ struct DataOptions {
   std::uint64_t seed = 0;       // draws subsets (per-class=, test=); nothing else depends on it
   std::string cache_dir = {};   // for decoded image folders; "": decode every time
   Device device = Device::cpu;  // where images are drawn; they are the same, and arrive on the CPU
+  std::string labels =
+      "separate";  // classes of several sources: "separate" or "by-name", see ssl/data/join.h
 };
 
 // spec    "cifar10:DIR", "cifar100:DIR", "tinyimagenet:DIR", "folder:DIR,size=64",
-//         "fractal:classes=10,per-class=500,size=32,seed=1"; see ssl/data/table.h and `nagare list data`
+//         "fractal:classes=10,per-class=500,size=32,seed=1"; see ssl/data/table.h and `nagare list data`.
+//         Several of them with semicolons between make one data set of several domains.
 // errors  BadConfig for a spec that cannot be read, BadData naming the file and what is wrong with it
 Dataset load_dataset(const std::string& spec, const DataOptions& options);
 

@@ -1,6 +1,7 @@
 #include "ssl/data/folder.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -8,14 +9,18 @@
 
 #include "engine/device/errors.h"
 #include "engine/io/file.h"
+#include "engine/text/nearest.h"
 #include "engine/text/printable.h"
 #include "ssl/data/image_files.h"
+#include "ssl/data/name_list.h"
 #include "ssl/data/subset.h"
 
 namespace nagare::ssl {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::int64_t kMaxClasses = 1'000'000;
 
 constexpr std::uint32_t kHoldOut = 2;  // step of the random key, beside those of SplitName
 
@@ -88,10 +93,58 @@ ClassList list_classes(const fs::path& directory) {
   return classes;
 }
 
-void add_files(const fs::path& directory, const ClassList& classes, bool test,
+// The folder that a line of a class list names, itself or by its number among all; "" when there is none.
+std::string listed_class(const ClassList& all, const std::string& word) {
+  if (all.at.contains(word)) return word;
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  const bool counts = error == std::errc() && end == word.data() + word.size() && number < all.folders.size();
+  return counts ? all.folders[number] : "";
+}
+
+// The classes that a text file lists, one a line, in its order; blank lines and what follows a # are passed over.
+ClassList chosen_classes(const ClassList& all, const fs::path& list) {
+  ClassList chosen;
+  for (const auto& [name, number] : read_name_list(list)) {
+    const std::string at = "line " + std::to_string(number) + ": ";
+    const std::string folder = listed_class(all, name);
+    if (folder.empty()) {
+      fail(list, at + "\"" + printable(name) + "\" is no class folder; nearest is \"" +
+                     printable(nearest(name, all.folders)) + "\"");
+    }
+    if (!chosen.at.emplace(folder, static_cast<std::int64_t>(chosen.folders.size())).second)
+      fail(list, at + printable(folder) + " comes twice");
+    chosen.folders.push_back(folder);
+  }
+  if (chosen.folders.empty()) fail(list, "names no class");
+  return chosen;
+}
+
+// What classes= asks for: all of them, the first N, or those of a file.
+ClassList wanted_classes(const DataSpec& spec, const ClassList& all) {
+  const std::string text = spec.word("classes", "");
+  if (text.empty()) {
+    if (spec.has("classes")) spec.refuse("classes= needs a file of class folders, or how many of the first");
+    return all;
+  }
+  if (text.find_first_not_of("0123456789") != std::string::npos) return chosen_classes(all, text);
+  const std::int64_t count = spec.integer("classes", 0, {1, kMaxClasses});
+  if (count > static_cast<std::int64_t>(all.folders.size()))
+    spec.refuse("classes=" + text + ": there are " + std::to_string(all.folders.size()));
+  ClassList first;
+  for (std::int64_t c = 0; c < count; ++c) {
+    first.folders.push_back(all.folders[static_cast<std::size_t>(c)]);
+    first.at[first.folders.back()] = c;
+  }
+  return first;
+}
+
+// Files of the wanted classes; a folder that is none of `all` is an error.
+void add_files(const fs::path& directory, const ClassList& all, const ClassList& classes, bool test,
                std::vector<ImageFile>& files) {
   for (const fs::path& folder : class_folders(directory)) {
     const auto found = classes.at.find(folder.filename().string());
+    if (found == classes.at.end() && all.at.contains(folder.filename().string())) continue;
     if (found == classes.at.end()) fail(folder, "no training images of this class");
     for (const fs::path& path : image_files(folder)) {
       files.push_back({.path = path.string(), .label = found->second, .test = test});
@@ -144,7 +197,8 @@ std::vector<std::string> wordnet_names(const fs::path& words, const std::vector<
   return result;
 }
 
-void add_annotated(const fs::path& val, const ClassList& classes, std::vector<ImageFile>& files) {
+void add_annotated(const fs::path& val, const ClassList& all, const ClassList& classes,
+                   std::vector<ImageFile>& files) {
   const fs::path annotations = val / "val_annotations.txt";
   std::int64_t number = 0;
   for (const std::string& line : lines_of(annotations)) {
@@ -154,11 +208,12 @@ void add_annotated(const fs::path& val, const ClassList& classes, std::vector<Im
     const std::size_t end = line.find('\t', tab == std::string::npos ? tab : tab + 1);
     const std::string wnid = tab == std::string::npos ? "" : line.substr(tab + 1, end - tab - 1);
     const auto found = classes.at.find(wnid);
-    if (found == classes.at.end()) {
+    if (!all.at.contains(wnid)) {
       fail(annotations, "line " + std::to_string(number) +
                             ": needs \"file<TAB>wnid\" with a wnid that train/ has, got \"" +
                             printable(line) + "\"");
     }
+    if (found == classes.at.end()) continue;
     files.push_back(
         {.path = (val / "images" / line.substr(0, tab)).string(), .label = found->second, .test = true});
   }
@@ -173,15 +228,16 @@ Dataset load_folder(const DataSpec& spec, const DataOptions& options) {
   need_directory(root, "class sub-folders, or train/ and val/ with class sub-folders");
   const bool given_train = directory_exists(root / "train");
   const fs::path train = given_train ? root / "train" : root;
-  const ClassList classes = list_classes(train);
+  const ClassList all = list_classes(train);
+  const ClassList classes = wanted_classes(spec, all);
   std::vector<ImageFile> files;
-  add_files(train, classes, false, files);
+  add_files(train, all, classes, false, files);
 
   const fs::path test = directory_exists(root / "val") ? root / "val" : root / "test";
   if (given_train && directory_exists(test)) {
     if (spec.has("test-fraction"))
       spec.refuse("test-fraction= has no use: there is " + printable(test.string()));
-    add_files(test, classes, true, files);
+    add_files(test, all, classes, true, files);
   } else {
     hold_out(fraction, files);
   }
@@ -196,12 +252,15 @@ Dataset load_tinyimagenet(const DataSpec& spec, const DataOptions& options) {
   if (!directory_exists(root / "train") && directory_exists(root / "tiny-imagenet-200"))
     root /= "tiny-imagenet-200";
   need_directory(root / "train", "one folder per class");
-  const ClassList classes = list_classes(root / "train");
+  const ClassList all = list_classes(root / "train");
+  const ClassList classes = wanted_classes(spec, all);
   std::vector<ImageFile> files;
-  add_files(root / "train", classes, false, files);
-  add_annotated(root / "val", classes, files);
-  return decode_files(std::move(files), wordnet_names(root / "words.txt", classes.folders), size,
-                      options.cache_dir);
+  add_files(root / "train", all, classes, false, files);
+  add_annotated(root / "val", all, classes, files);
+  Dataset data = decode_files(std::move(files), wordnet_names(root / "words.txt", classes.folders), size,
+                              options.cache_dir);
+  data.class_keys = classes.folders;
+  return data;
 }
 
 }  // namespace nagare::ssl

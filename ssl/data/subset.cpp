@@ -60,8 +60,11 @@ Split take(const Split& split, const std::vector<std::int64_t>& ids) {
     std::memcpy(to + i * bytes, from + ids[static_cast<std::size_t>(i)] * bytes,
                 static_cast<std::size_t>(bytes));
   });
-  for (const std::int64_t id : ids)
-    part.labels.classes.push_back(split.labels.classes[static_cast<std::size_t>(id)]);
+  for (const std::int64_t id : ids) {
+    const auto i = static_cast<std::size_t>(id);
+    part.labels.classes.push_back(split.labels.classes[i]);
+    if (!split.labels.domains.empty()) part.labels.domains.push_back(split.labels.domains[i]);
+  }
   return part;
 }
 

@@ -12,6 +12,9 @@ const DataOption kPerClass = {"per-class",
                               "train on N images of every class, drawn by the run's seed; 0: all (0)"};
 const DataOption kTest = {"test",
                           "test on N images in all, balanced over the classes, drawn likewise; 0: all (0)"};
+const DataOption kClasses = {
+    "classes",
+    "a file that lists the class folders to use, one a line, in order; or how many of the first (all)"};
 const std::vector<DataOption> kDrawn = {
     {"classes", "1 to 10000 (10)"},
     {"per-class", "training images of every class (200)"},
@@ -38,12 +41,13 @@ std::span<const DataSource> data_sources() {
        .load = load_cifar100},
       {.name = "folder",
        .summary = "image files in one sub-folder per class, with or without train/ and val/ above them",
-       .syntax = "folder:DIR[,size=S][,test-fraction=F][,per-class=N][,test=N]",
+       .syntax = "folder:DIR[,size=S][,classes=FILE|N][,test-fraction=F][,per-class=N][,test=N]",
        .reference = "the layout of torchvision's ImageFolder",
        .options = {{"size",
                     "pixels on a side: the shorter one is scaled to it, the middle kept; 1 to 1024 (64)"},
                    {"test-fraction",
                     "part of each class set aside when there is no val/ or test/; 0 to 0.9 (0.2)"},
+                   kClasses,
                    kPerClass,
                    kTest},
        .load = load_folder},
@@ -63,9 +67,9 @@ std::span<const DataSource> data_sources() {
        .load = load_perlin},
       {.name = "tinyimagenet",
        .summary = "Tiny ImageNet: 64 x 64, 200 classes, 100,000 + 10,000 images (val/ is the test split)",
-       .syntax = "tinyimagenet:DIR[,size=S][,per-class=N][,test=N]",
+       .syntax = "tinyimagenet:DIR[,size=S][,classes=FILE|N][,per-class=N][,test=N]",
        .reference = "Le and Yang, Tiny ImageNet visual recognition challenge, 2015",
-       .options = {{"size", "pixels on a side, 1 to 1024 (64)"}, kPerClass, kTest},
+       .options = {{"size", "pixels on a side, 1 to 1024 (64)"}, kClasses, kPerClass, kTest},
        .load = load_tinyimagenet},
   };
   return sources;

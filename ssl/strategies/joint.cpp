@@ -6,6 +6,7 @@
 #include "kernels/philox.h"
 #include "ssl/buffers/replay.h"
 #include "ssl/strategies/finetune.h"
+#include "ssl/streams/shuffle.h"
 
 namespace nagare::ssl {
 namespace {
@@ -31,8 +32,10 @@ Stream joint_stream(const Stream& stream, std::uint64_t seed) {
   const auto passes = passes_of(stream);
   for (std::size_t pass = 0; pass < passes.size(); ++pass) {
     const auto count = static_cast<std::int64_t>(passes[pass].size());
-    const RandomKey key{
-        .seed = seed, .purpose = Purpose::stream_order, .step = static_cast<std::uint32_t>(pass), .view = 1};
+    const RandomKey key{.seed = seed,
+                        .purpose = Purpose::stream_order,
+                        .step = static_cast<std::uint32_t>(pass),
+                        .view = kJointView};
     for (const std::int64_t i : draw_without_replacement(count, count, key)) {
       ids.push_back(passes[pass][static_cast<std::size_t>(i)]);
     }

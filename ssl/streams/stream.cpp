@@ -1,189 +1,211 @@
 #include "ssl/streams/stream.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cstdio>
-#include <numeric>
+#include <bit>
 
 #include "engine/device/errors.h"
-#include "engine/text/nearest.h"
 #include "engine/text/printable.h"
-#include "kernels/philox.h"
-#include "ssl/streams/table.h"
+#include "ssl/data/subset.h"
+#include "ssl/streams/drift.h"
+#include "ssl/streams/shuffle.h"
+#include "ssl/streams/spec.h"
+#include "ssl/streams/tasks.h"
 
 namespace nagare::ssl {
 namespace {
 
-constexpr std::uint32_t kImageView = 0;       // random keys: shuffles of images
-constexpr std::uint32_t kClassOrderView = 1;  // and of classes
+[[noreturn]] void refuse(const StreamSpec& spec, const std::string& reason) {
+  throw BadConfig("stream \"" + printable(spec.text) + "\": " + reason);
+}
 
-void shuffle(std::vector<std::int64_t>& values, const RandomKey& key) {
-  Philox random(key);
-  for (std::size_t i = values.size(); i > 1; --i) {  // Fisher-Yates
-    std::swap(values[i - 1], values[random.below(static_cast<std::uint32_t>(i))]);
+// One pass over a task, in the order of arrival.
+struct Pass {
+  std::int64_t task;
+  std::vector<std::int64_t> ids;
+};
+
+void take_samples(const StreamSpec& spec, std::uint64_t seed, std::vector<std::vector<std::int64_t>>& tasks) {
+  if (spec.samples == 0) return;
+  for (std::size_t task = 0; task < tasks.size(); ++task) {
+    const auto found = static_cast<std::int64_t>(tasks[task].size());
+    if (found < spec.samples) {
+      refuse(spec, "samples=" + std::to_string(spec.samples) + ", task " + std::to_string(task + 1) +
+                       " has " + std::to_string(found) + " images");
+    }
+    tasks[task] = draw(std::move(tasks[task]), spec.samples,
+                       {.seed = seed,
+                        .purpose = Purpose::stream_order,
+                        .sample = static_cast<std::uint32_t>(task),
+                        .view = kSubsetView});
   }
 }
 
-bool read_integer(std::string_view text, std::int64_t& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-// T of "seq:T", 1 for "iid".
-std::int64_t read_tasks(const std::string& spec, std::int64_t classes) {
-  const std::string name = spec.substr(0, spec.find(':'));
-  std::vector<std::string> known;
-  for (const StreamKind& kind : stream_kinds()) known.push_back(kind.name);
-  if (std::find(known.begin(), known.end(), name) == known.end())
-    throw BadConfig(unknown_name("stream", name, known));
-  if (spec == "iid") return 1;
-  std::int64_t tasks = 0;
-  const bool number =
-      name == "seq" && spec.size() > 4 && read_integer(std::string_view(spec).substr(4), tasks);
-  if (!number) {
-    throw BadConfig("stream \"" + printable(spec) + "\": needs " +
-                    (name == "iid" ? "iid alone" : "seq:T, as seq:5"));
+std::vector<Pass> shuffled_passes(const std::vector<std::vector<std::int64_t>>& tasks, std::int64_t epochs,
+                                  std::uint64_t seed) {
+  std::vector<Pass> passes;
+  for (std::size_t task = 0; task < tasks.size(); ++task) {
+    for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
+      passes.push_back({.task = static_cast<std::int64_t>(task), .ids = tasks[task]});
+      shuffle(passes.back().ids, {.seed = seed,
+                                  .step = static_cast<std::uint32_t>(epoch),
+                                  .sample = static_cast<std::uint32_t>(task),
+                                  .view = kImageView});
+    }
   }
-  if (tasks < 1 || classes % tasks != 0) {
-    throw BadConfig("stream \"" + printable(spec) + "\": " + std::to_string(classes) +
-                    " classes cannot be cut into " + std::to_string(tasks) + " equal tasks");
+  return passes;
+}
+
+// One pass each: neighbours exchange images, the more the nearer to the boundary.
+void blur(double part, std::uint64_t seed, std::vector<Pass>& tasks) {
+  for (std::size_t t = 1; t < tasks.size(); ++t) {
+    std::vector<std::int64_t>& before = tasks[t - 1].ids;
+    std::vector<std::int64_t>& after = tasks[t].ids;
+    const auto reach =
+        static_cast<std::size_t>(static_cast<double>(std::min(before.size(), after.size())) * part / 2.0);
+    Philox random({.seed = seed,
+                   .purpose = Purpose::stream_order,
+                   .sample = static_cast<std::uint32_t>(t),
+                   .view = kBlurView});
+    for (std::size_t k = 0; k < reach; ++k) {
+      const double probability = 0.5 - 0.45 * static_cast<double>(k) / static_cast<double>(reach);
+      if (random.uniform() < probability) std::swap(before[before.size() - 1 - k], after[k]);
+    }
   }
-  return tasks;
 }
 
-std::vector<std::int64_t> given_order(const std::string& text, std::int64_t classes) {
-  std::vector<std::int64_t> order;
-  std::vector<bool> seen(static_cast<std::size_t>(classes));
-  const auto refuse = [&](const std::string& reason) {
-    throw BadConfig("class order \"" + printable(text) + "\": " + reason +
-                    "; needs natural, seeded, or each of 0 to " + std::to_string(classes - 1) + " once");
-  };
-  std::string_view rest = text;
-  for (std::size_t comma = 0; comma != std::string_view::npos;) {
-    comma = rest.find(',');
-    const std::string_view part = rest.substr(0, comma);
-    std::int64_t c = -1;
-    if (!read_integer(part, c)) refuse("\"" + printable(part) + "\" is not a class number");
-    if (c < 0 || c >= classes) refuse("there is no class " + std::to_string(c));
-    if (seen[static_cast<std::size_t>(c)]) refuse("class " + std::to_string(c) + " comes twice");
-    seen[static_cast<std::size_t>(c)] = true;
-    order.push_back(c);
-    if (comma != std::string_view::npos) rest.remove_prefix(comma + 1);
+void expand_runs(std::int64_t runs, std::int64_t images, std::vector<Pass>& passes) {
+  if (runs == 1) return;
+  for (Pass& pass : passes) {
+    std::vector<std::int64_t> frames;
+    frames.reserve(pass.ids.size() * static_cast<std::size_t>(runs));
+    for (const std::int64_t image : pass.ids) {
+      for (std::int64_t frame = 0; frame < runs; ++frame) frames.push_back(image + frame * images);
+    }
+    pass.ids = std::move(frames);
   }
-  if (static_cast<std::int64_t>(order.size()) != classes)
-    refuse(std::to_string(order.size()) + " classes are named");
-  return order;
 }
 
-std::vector<std::int64_t> class_order(const StreamOptions& options, std::int64_t classes) {
-  std::vector<std::int64_t> order(static_cast<std::size_t>(classes));
-  std::iota(order.begin(), order.end(), 0);
-  if (options.class_order == "natural") return order;
-  if (options.class_order != "seeded") return given_order(options.class_order, classes);
-  shuffle(order, {.seed = options.seed, .purpose = Purpose::stream_order, .view = kClassOrderView});
-  return order;
-}
-
-void append_batches(const std::vector<std::int64_t>& ids, std::int64_t task, std::int64_t batch,
-                    Stream& stream) {
-  const auto size = static_cast<std::size_t>(batch);
+// Cuts `ids` into batches; task_at(i) is the task of ids[i].
+template <class TaskAt>
+void append_batches(const std::vector<std::int64_t>& ids, const StreamOptions& options, bool drop_last,
+                    const TaskAt& task_at, Stream& stream) {
+  const auto size = static_cast<std::size_t>(options.batch);
   for (std::size_t begin = 0, end = 0; begin < ids.size(); begin = end) {
     end = std::min(begin + size, ids.size());
-    if (size > 2 && ids.size() - end == 1) --end;  // batch norm needs two images in the last batch
+    if (drop_last && end - begin < size) return;
+    // Batch norm needs two images in the last batch.
+    if (!drop_last && size > 2 && ids.size() - end == 1) --end;
     const std::int64_t position =
         stream.batches.empty()
             ? 0
             : stream.batches.back().position + static_cast<std::int64_t>(stream.batches.back().ids.size());
-    stream.batches.push_back({.task = task,
+    stream.batches.push_back({.task = task_at(begin),
                               .position = position,
                               .ids = {ids.begin() + static_cast<std::ptrdiff_t>(begin),
                                       ids.begin() + static_cast<std::ptrdiff_t>(end)}});
   }
 }
 
-}  // namespace
+// Batches that know no boundary.
+void cut_whole(const std::vector<Pass>& passes, const StreamOptions& options, bool drop_last,
+               Stream& stream) {
+  std::vector<std::int64_t> ids;
+  std::vector<std::int64_t> tasks;
+  for (const Pass& pass : passes) {
+    ids.insert(ids.end(), pass.ids.begin(), pass.ids.end());
+    tasks.insert(tasks.end(), pass.ids.size(), pass.task);
+  }
+  append_batches(
+      ids, options, drop_last, [&](std::size_t i) { return tasks[i]; }, stream);
+}
 
-Stream make_stream(const Labels& labels, std::int64_t classes, const StreamOptions& options) {
+void check_passes(const StreamSpec& spec, const StreamOptions& options) {
   if (options.batch < 1 || options.epochs < 1) {
     throw BadConfig("stream: batch " + std::to_string(options.batch) + ", epochs " +
                     std::to_string(options.epochs) + ": both must be at least 1");
   }
-  Stream stream;
-  stream.tasks = read_tasks(options.spec, classes);
-  const std::vector<std::int64_t> order = class_order(options, classes);
-  const std::int64_t per_task = classes / stream.tasks;
-  std::vector<std::int64_t> task_of(static_cast<std::size_t>(classes));
-  stream.task_classes.resize(static_cast<std::size_t>(stream.tasks));
-  for (std::int64_t i = 0; i < classes; ++i) {
-    const std::int64_t c = order[static_cast<std::size_t>(i)];
-    task_of[static_cast<std::size_t>(c)] = i / per_task;
-    stream.task_classes[static_cast<std::size_t>(i / per_task)].push_back(c);
+  if (options.epochs > 1 && (spec.blur > 0.0 || spec.kind == "drift")) {
+    refuse(spec, std::to_string(options.epochs) + " epochs: a " + (spec.kind == "drift" ? "drift" : "blur") +
+                     " passes once; needs epochs 1");
   }
-  std::vector<std::vector<std::int64_t>> task_ids(static_cast<std::size_t>(stream.tasks));
-  for (std::size_t id = 0; id < labels.classes.size(); ++id) {
-    const std::int64_t task = task_of[static_cast<std::size_t>(labels.classes[id])];
-    task_ids[static_cast<std::size_t>(task)].push_back(static_cast<std::int64_t>(id));
+}
+
+}  // namespace
+
+Stream make_stream(const Dataset& data, const StreamOptions& options) {
+  const StreamSpec spec = parse_stream(options.spec);
+  check_passes(spec, options);
+  const std::uint64_t seed = spec.seed.value_or(options.seed);
+  TaskLists lists = task_lists(spec, options.class_order, data, seed);
+  Stream stream{.tasks = static_cast<std::int64_t>(lists.ids.size()),
+                .task_classes = std::move(lists.classes),
+                .task_domains = std::move(lists.domains),
+                .exposed = spec.exposed,
+                .motion = {},
+                .batches = {}};
+  std::vector<Pass> passes;
+  if (spec.kind == "drift") {
+    for (std::int64_t task = 0; task < stream.tasks; ++task)
+      passes.push_back({.task = task, .ids = std::move(lists.ids[static_cast<std::size_t>(task)])});
+  } else {
+    take_samples(spec, seed, lists.ids);
+    passes = shuffled_passes(lists.ids, options.epochs, seed);
+    if (spec.blur > 0.0) blur(spec.blur, seed, passes);
   }
-  for (std::int64_t task = 0; task < stream.tasks; ++task) {
-    const std::vector<std::int64_t>& ids = task_ids[static_cast<std::size_t>(task)];
-    if (ids.empty())
-      throw BadData("stream \"" + options.spec + "\": task " + std::to_string(task) + " has no images");
-    for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-      std::vector<std::int64_t> shuffled = ids;
-      shuffle(shuffled, {.seed = options.seed,
-                         .purpose = Purpose::stream_order,
-                         .step = static_cast<std::uint32_t>(epoch),
-                         .sample = static_cast<std::uint32_t>(task),
-                         .view = kImageView});
-      append_batches(shuffled, task, options.batch, stream);
-    }
+  const auto images = static_cast<std::int64_t>(data.train.labels.classes.size());
+  expand_runs(spec.runs, images, passes);
+  if (!spec.exposed && options.epochs == 1) {
+    cut_whole(passes, options, spec.drop_last, stream);
+  } else {
+    for (const Pass& pass : passes)
+      append_batches(
+          pass.ids, options, spec.drop_last, [&](std::size_t) { return pass.task; }, stream);
   }
+  std::int64_t length = 0;
+  for (const StreamBatch& batch : stream.batches) length += static_cast<std::int64_t>(batch.ids.size());
+  stream.motion = {.runs = spec.runs,
+                   .rotate = spec.rotate,
+                   .hue = spec.hue,
+                   .zoom = spec.zoom,
+                   .seed = seed,
+                   .images = images,
+                   .length = length};
   return stream;
+}
+
+void check_trainable(const Stream& stream, std::int64_t batch) {
+  const std::string who = "stream-batch " + std::to_string(batch) + ": ";
+  std::vector<bool> begins(static_cast<std::size_t>(stream.tasks));
+  for (const StreamBatch& entry : stream.batches) {
+    begins[static_cast<std::size_t>(entry.task)] = true;
+    if (entry.ids.size() > 1) continue;
+    throw BadConfig(who + "task " + std::to_string(entry.task + 1) +
+                    " has a batch of a single image, and batch norm needs 2; choose larger batches");
+  }
+  for (std::size_t task = 0; task < begins.size(); ++task) {
+    if (begins[task]) continue;
+    throw BadConfig(who + "no batch begins in task " + std::to_string(task + 1) +
+                    ", which has too few images; choose smaller batches");
+  }
 }
 
 std::uint64_t stream_digest(const Stream& stream) {
   std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a over 64-bit words
-  const auto mix = [&](std::int64_t word) {
-    hash = (hash ^ static_cast<std::uint64_t>(word)) * 0x100000001B3U;
-  };
+  const auto mix = [&](std::uint64_t word) { hash = (hash ^ word) * 0x100000001B3U; };
   for (const StreamBatch& batch : stream.batches) {
-    mix(batch.task);
-    mix(static_cast<std::int64_t>(batch.ids.size()));
-    for (const std::int64_t id : batch.ids) mix(id);
+    mix(static_cast<std::uint64_t>(batch.task));
+    mix(batch.ids.size());
+    for (const std::int64_t id : batch.ids) mix(static_cast<std::uint64_t>(id));
+    hash ^= hash >> 32;
+  }
+  const Motion& motion = stream.motion;
+  if (motion.rotate != 0.0 || motion.hue != 0.0 || motion.zoom != 1.0 || motion.runs > 1) {
+    for (const double value : {motion.rotate, motion.hue, motion.zoom})
+      mix(std::bit_cast<std::uint64_t>(value));
+    mix(motion.seed);
     hash ^= hash >> 32;
   }
   return hash;
-}
-
-std::string stream_to_text(const Stream& stream, const std::vector<std::string>& class_names) {
-  std::vector<std::int64_t> images(static_cast<std::size_t>(stream.tasks));
-  std::vector<std::int64_t> batches(images.size());
-  for (const StreamBatch& batch : stream.batches) {
-    images[static_cast<std::size_t>(batch.task)] += static_cast<std::int64_t>(batch.ids.size());
-    ++batches[static_cast<std::size_t>(batch.task)];
-  }
-  char digest[17];
-  std::snprintf(digest, sizeof digest, "%016llx", static_cast<unsigned long long>(stream_digest(stream)));
-  std::string text = std::to_string(stream.tasks) + " tasks, " + std::to_string(stream.batches.size()) +
-                     " batches, " +
-                     std::to_string(std::accumulate(images.begin(), images.end(), std::int64_t{0})) +
-                     " images, digest " + digest + "\n";
-  for (std::size_t task = 0; task < images.size(); ++task) {
-    text += "task " + std::to_string(task) + ": " + std::to_string(images[task]) + " images in " +
-            std::to_string(batches[task]) + " batches; classes";
-    for (const std::int64_t c : stream.task_classes[task]) {
-      text += " " + std::to_string(c) + " (" + class_names[static_cast<std::size_t>(c)] + ")";
-    }
-    text += "\n";
-  }
-  for (std::size_t i = 0; i < stream.batches.size(); ++i) {
-    const StreamBatch& batch = stream.batches[i];
-    text += "batch " + std::to_string(i) + " task " + std::to_string(batch.task) + " position " +
-            std::to_string(batch.position) + " ids";
-    for (const std::int64_t id : batch.ids) text += " " + std::to_string(id);
-    text += "\n";
-  }
-  return text;
 }
 
 }  // namespace nagare::ssl

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <iterator>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <stdexcept>
 
@@ -33,9 +33,14 @@ bool ends_task(const Stream& stream, std::int64_t index) {
   return i + 1 == stream.batches.size() || stream.batches[i + 1].task != stream.batches[i].task;
 }
 
-bool begins_task(const Stream& stream, std::int64_t index) {
-  const auto i = static_cast<std::size_t>(index);
-  return i == 0 || stream.batches[i - 1].task != stream.batches[i].task;
+// What a strategy hears: every task, or, where boundaries are hidden, one that is the whole stream.
+bool tells_beginning(const Stream& stream, std::int64_t index) {
+  return index == 0 || (stream.exposed && ends_task(stream, index - 1));
+}
+
+bool tells_end(const Stream& stream, std::int64_t index) {
+  return index + 1 == static_cast<std::int64_t>(stream.batches.size()) ||
+         (stream.exposed && ends_task(stream, index));
 }
 
 }  // namespace
@@ -55,11 +60,12 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
   optim::check(options_.schedule);
   strategy_->attach(*this);
   optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_, *strategy_));
-  arrival_task_.assign(static_cast<std::size_t>(dataset.train.size()), -1);
+  arrivals_.resize(static_cast<std::size_t>(dataset.train.size()));
   for (const StreamBatch& batch : stream_.batches) {
-    for (const std::int64_t id : batch.ids) {
-      std::int64_t& task = arrival_task_[static_cast<std::size_t>(id)];
-      if (task < 0) task = batch.task;
+    for (std::size_t i = 0; i < batch.ids.size(); ++i) {
+      Arrival& first = arrivals_[static_cast<std::size_t>(image_of(batch.ids[i], dataset.train.size()))];
+      if (first.task < 0)
+        first = {.task = batch.task, .position = batch.position + static_cast<std::int64_t>(i)};
     }
   }
   position_ = Tensor::zeros({3}, {.dtype = DType::i64});
@@ -91,11 +97,9 @@ TrainResult Trainer::run(TrainObserver& observer) {
   while (!stopped && counters[kBatches] < batches && counters[kSteps] < last_step) {
     const std::int64_t index = counters[kBatches];
     const StreamBatch& entry = stream_.batches[static_cast<std::size_t>(index)];
-    Batch arriving = read(entry.ids);
-    arriving.position = entry.position;
-    arriving.task = entry.task;
+    const Batch arriving = arriving_batch(entry);
     if (counters[kStepsOnBatch] == 0) {
-      if (begins_task(stream_, index)) strategy_->begin_task(entry.task);
+      if (tells_beginning(stream_, index)) strategy_->begin_task(arriving.task);
       strategy_->arrive(arriving);
     }
     while (!stopped && counters[kStepsOnBatch] < options_.steps_per_batch && counters[kSteps] < last_step) {
@@ -108,8 +112,8 @@ TrainResult Trainer::run(TrainObserver& observer) {
     strategy_->finish(arriving);
     counters[kStepsOnBatch] = 0;
     counters[kBatches] = index + 1;
+    if (tells_end(stream_, index)) strategy_->end_task(arriving.task);
     if (ends_task(stream_, index)) {
-      strategy_->end_task(entry.task);
       report(entry.task);
     }
   }
@@ -190,23 +194,34 @@ StepOutput Trainer::method_loss(const Views& views, const Batch& batch, Pass pas
   if (supervised == nullptr) return method_->loss(views, pass);
   std::vector<std::int64_t> classes;
   for (const std::int64_t id : batch.ids) {
-    classes.push_back(dataset_.train.labels.classes[static_cast<std::size_t>(id)]);
+    const auto image = static_cast<std::size_t>(image_of(id, dataset_.train.size()));
+    classes.push_back(dataset_.train.labels.classes[image]);
   }
   const auto count = static_cast<std::int64_t>(classes.size());
   return supervised->supervised_loss(views, {.classes = Tensor::from(classes, {count}, options_.device)},
                                      pass);
 }
 
+// As they arrived (first): an image that moves with the stream's position is the same again.
 Batch Trainer::read(const std::vector<std::int64_t>& ids) const {
-  const Shape& shape = dataset_.train.images.shape();
-  const auto count = static_cast<std::int64_t>(ids.size());
-  const Tensor images = Tensor::empty({count, shape[1], shape[2], shape[3]}, {.dtype = DType::u8});
-  const auto bytes = static_cast<std::size_t>(shape[1] * shape[2] * shape[3]);
-  for (std::int64_t i = 0; i < count; ++i) {
-    std::memcpy(images.rows(i, 1).raw(),
-                dataset_.train.images.rows(ids[static_cast<std::size_t>(i)], 1).raw(), bytes);
+  const std::int64_t count = dataset_.train.size();
+  std::vector<std::int64_t> positions;
+  for (const std::int64_t id : ids) {
+    const Arrival& first = arrivals_.at(static_cast<std::size_t>(image_of(id, count)));
+    positions.push_back(first.position + id / count);
   }
+  const Tensor images = arriving_images(dataset_.train.images, ids, positions, stream_.motion);
   return {.images = images.to(options_.device), .ids = ids};
+}
+
+Batch Trainer::arriving_batch(const StreamBatch& entry) const {
+  std::vector<std::int64_t> positions(entry.ids.size());
+  std::iota(positions.begin(), positions.end(), entry.position);
+  const Tensor images = arriving_images(dataset_.train.images, entry.ids, positions, stream_.motion);
+  return {.images = images.to(options_.device),
+          .ids = entry.ids,
+          .position = entry.position,
+          .task = stream_.exposed ? entry.task : 0};
 }
 
 FeatureInput Trainer::feature_input() const {
@@ -232,7 +247,8 @@ std::vector<std::int64_t> Trainer::stored_by_task() const {
   if (ids.empty()) return {};
   std::vector<std::int64_t> counts(static_cast<std::size_t>(stream_.tasks));
   for (const std::int64_t id : ids) {
-    ++counts.at(static_cast<std::size_t>(arrival_task_.at(static_cast<std::size_t>(id))));
+    const auto image = static_cast<std::size_t>(image_of(id, dataset_.train.size()));
+    ++counts.at(static_cast<std::size_t>(arrivals_.at(image).task));
   }
   return counts;
 }

@@ -104,8 +104,17 @@ class Trainer final : private Learner {
   Views views(const Batch& batch, const ViewPlan& plan, std::int64_t step, std::int64_t draw) const override;
   StepOutput extra_loss(const Views& views, const Batch& batch, Pass pass) override;
   Batch read(const std::vector<std::int64_t>& ids) const override;
-  std::int64_t train_images() const override { return dataset_.train.images.shape()[0]; }
+  std::int64_t train_images() const override {
+    return dataset_.train.images.shape()[0] * stream_.motion.runs;
+  }
 
+  // When a training image arrived first; task -1: it does not.
+  struct Arrival {
+    std::int64_t task = -1;
+    std::int64_t position = 0;
+  };
+
+  Batch arriving_batch(const StreamBatch& entry) const;
   StepReport update(const StreamBatch& entry, const Batch& arriving);
   void train_on(const Batch& batch, const Progress& progress, StepReport& report);
   StepOutput method_loss(const Views& views, const Batch& batch, Pass pass);
@@ -114,7 +123,7 @@ class Trainer final : private Learner {
 
   const Dataset& dataset_;
   Stream stream_;
-  std::vector<std::int64_t> arrival_task_;  // of every training image; -1: it does not arrive
+  std::vector<Arrival> arrivals_;  // of every training image
   std::unique_ptr<Method> method_;
   std::unique_ptr<Strategy> strategy_;
   TrainOptions options_;

@@ -89,12 +89,28 @@ TEST(CommandLineTest, ListsComeFromTheTables) {
   EXPECT_THAT(run_nagare({"list", "methods"}).out, AllOf(HasSubstr("simclr"), HasSubstr("temperature")));
 }
 
+// Every preset parses and its run can be made: its own method, strategy, stream and optimiser, on a tiny source of as many classes
+// as it is for, with a narrow network. samples= asks for more images than a test draws.
 TEST(CommandLineTest, EveryPresetIsAValidConfiguration) {
   for (const json& preset : json::parse(run_nagare({"list", "presets", "--json"}).out)["presets"]) {
     const std::string name = preset["name"];
-    const Outcome outcome = run_nagare({"train", "--preset", name, "--data",
-                                        "fractal:classes=5,per-class=20,test-per-class=2,size=16", "--model",
-                                        "resnet18:width=2", "--device", "cpu", "--dry-run"});
+    const bool hundred = name.ends_with("100") || name.ends_with("tinyimagenet");
+    const std::string stem = name.ends_with("imagenet100") ? "imagenet" : "cifar";
+    std::vector<std::string> arguments = {"train",
+                                          "--preset",
+                                          name,
+                                          "--data",
+                                          hundred
+                                              ? "fractal:classes=100,per-class=20,test-per-class=1,size=16"
+                                              : "fractal:classes=10,per-class=60,test-per-class=2,size=16",
+                                          "--model",
+                                          "resnet18:width=2,stem=" + stem,
+                                          "--device",
+                                          "cpu",
+                                          "--dry-run"};
+    if (name.ends_with("imagenet100"))
+      arguments.insert(arguments.end(), {"--stream", "seq:10,samples=150,boundaries=hidden"});
+    const Outcome outcome = run_nagare(arguments);
     EXPECT_EQ(outcome.exit_code, 0) << name << ": " << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("preset " + name + ":")) << name;
   }
@@ -106,6 +122,34 @@ TEST(CommandLineTest, InfoTellsTheMachine) {
   EXPECT_GT(info["memory_bytes"].get<std::uint64_t>(), 0U);
   EXPECT_GE(info["cores"].get<int>(), 1);
   EXPECT_THAT(run_nagare({"info", "--device", "cpu"}).out, HasSubstr("processor"));
+}
+
+// Columns of equal length, one row for each arriving image, and a digest that the table has too.
+TEST(CommandLineTest, ADryStreamListsEveryArrival) {
+  const std::vector<std::string> stream = {
+      "data",           "stream",
+      "--data",         "fractal:classes=2,per-class=3,test-per-class=1,size=8",
+      "--data",         "perlin:classes=2,per-class=3,test-per-class=1,size=8",
+      "--stream",       "domain,runs=2,rotate=90",
+      "--stream-batch", "4",
+      "--dry-run"};
+  std::vector<std::string> as_json = stream;
+  as_json.emplace_back("--json");
+  const json listed = json::parse(run_nagare(as_json).out);
+  EXPECT_EQ(listed["images"], 24);
+  EXPECT_EQ(listed["boundaries"], "exposed");
+  EXPECT_EQ(listed["tasks"][1]["domain"], "perlin");
+  for (const char* column : {"position", "batch", "task", "class", "image", "frame", "angle", "zoom", "hue"})
+    EXPECT_EQ(listed["arrivals"][column].size(), 24U) << column;
+  EXPECT_EQ(listed["arrivals"]["position"][23], 23);
+  EXPECT_EQ(listed["arrivals"]["task"][0], 1);
+  EXPECT_EQ(listed["arrivals"]["task"][23], 2);
+  EXPECT_EQ(listed["arrivals"]["image"][0], listed["arrivals"]["image"][1]);
+  const std::string text = run_nagare(stream).out;
+  EXPECT_THAT(text, AllOf(HasSubstr("position  batch  task  class"), HasSubstr("perlin/noise 1"),
+                          HasSubstr("digest " + listed["digest"].get<std::string>())));
+  EXPECT_EQ(run_nagare(as_json).out, run_nagare(as_json).out);
+  EXPECT_THAT(run_nagare({"list", "streams"}).out, AllOf(HasSubstr("avalanche"), HasSubstr("blur")));
 }
 
 TEST(CommandLineTest, DataShowsASourceAndAStream) {

@@ -61,6 +61,36 @@ TEST(Folder, ClassFoldersAreSplitAlwaysAlike) {
   EXPECT_EQ(load_dataset(spec + ",per-class=1,test=0", {}).train.size(), 3);
 }
 
+// A class list chooses classes and their order, by folder or by number among all; a number takes the first ones.
+TEST(Folder, AClassListChoosesClassesAndTheirOrder) {
+  const TemporaryDirectory directory;
+  for (const char* split : {"images/train/", "images/val/"}) {
+    write_class(directory, std::string(split) + "ant hill", 10, 2);
+    write_class(directory, std::string(split) + "bee", 20, 2);
+    write_class(directory, std::string(split) + "cat", 30, 2);
+  }
+  const std::string list = directory.write("list.txt", "# mine\ncat\r\n\n0  # ant hill\n").string();
+  const std::string spec = "folder:" + directory.string() + "/images,size=8,classes=";
+  const Dataset data = load_dataset(spec + list, {});
+  EXPECT_THAT(data.class_names, ElementsAre("cat", "ant hill"));
+  EXPECT_THAT(levels(data.train), ElementsAre(10, 11, 30, 31));
+  EXPECT_THAT(data.train.labels.classes, ElementsAre(1, 1, 0, 0));
+  EXPECT_THAT(levels(data.test), ElementsAre(10, 11, 30, 31));
+  EXPECT_THAT(load_dataset(spec + "2", {}).class_names, ElementsAre("ant hill", "bee"));
+  EXPECT_THAT([&] { load_dataset(spec + "4", {}); },
+              ThrowsMessage<BadConfig>(HasSubstr("classes=4: there are 3")));
+  EXPECT_THAT([&] { load_dataset(spec, {}); }, ThrowsMessage<BadConfig>(HasSubstr("needs a file")));
+  EXPECT_THROW(load_dataset(spec + list + ".none", {}), BadData);
+  directory.write("list.txt", "bee\nbeee\n");
+  EXPECT_THAT([&] { load_dataset(spec + list, {}); },
+              ThrowsMessage<BadData>(AllOf(HasSubstr("line 2"), HasSubstr("nearest is \"bee\""))));
+  directory.write("list.txt", "bee\n1\n");
+  EXPECT_THAT([&] { load_dataset(spec + list, {}); },
+              ThrowsMessage<BadData>(HasSubstr("line 2: bee comes twice")));
+  directory.write("list.txt", "# none\n");
+  EXPECT_THAT([&] { load_dataset(spec + list, {}); }, ThrowsMessage<BadData>(HasSubstr("names no class")));
+}
+
 TEST(Folder, GivenSplitsAreTaken) {
   const TemporaryDirectory directory;
   write_class(directory, "train/a", 10, 3);

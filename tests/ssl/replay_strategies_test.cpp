@@ -288,8 +288,7 @@ TEST(SeenImagesTest, MarksAndThinsOut) {
 
 TEST(JointTest, ShufflesEveryPassOverAllTasks) {
   const Dataset& data = test::tiny_dataset();
-  const Stream stream =
-      make_stream(data.train.labels, data.classes(), {.spec = "seq:2", .batch = 6, .epochs = 2, .seed = 7});
+  const Stream stream = make_stream(data, {.spec = "seq:2", .batch = 6, .epochs = 2, .seed = 7});
   const Stream joint = joint_stream(stream, 7);
   ASSERT_EQ(joint.batches.size(), stream.batches.size());
   std::multiset<std::int64_t> first_half;

@@ -70,6 +70,7 @@ struct TinyRun {
   std::int64_t epochs = 5;  // 4 updates each, K = 1: 20
   std::int64_t steps_per_batch = 1;
   double learning_rate = 0.01;
+  std::string stream = "seq:2";
 };
 
 inline StrategyContext tiny_context(const Method& method, const OptionValues& options) {
@@ -92,11 +93,9 @@ inline std::unique_ptr<Trainer> tiny_trainer(std::unique_ptr<Method> method,
   options.schedule.name = "constant";
   options.schedule.base = run.learning_rate;
   options.evaluation.neighbours = 3;
-  Stream stream =
-      arranged(run.strategy,
-               make_stream(data.train.labels, data.classes(),
-                           {.spec = "seq:2", .batch = kTinyBatch, .epochs = run.epochs, .seed = 7}),
-               7);
+  Stream stream = arranged(
+      run.strategy,
+      make_stream(data, {.spec = run.stream, .batch = kTinyBatch, .epochs = run.epochs, .seed = 7}), 7);
   return std::make_unique<Trainer>(data, std::move(stream), std::move(method), std::move(strategy), options);
 }
 

@@ -126,6 +126,70 @@ TEST(TrainerTest, ALearnerGivesViewsLossesAndImages) {
   EXPECT_EQ(learner.tasks(), 2);
 }
 
+// Where boundaries are hidden, a strategy hears of one task, which is the whole stream, and batches do not name theirs.
+TEST(TrainerTest, HiddenBoundariesReachNoStrategy) {
+  struct Listener final : Strategy {
+    explicit Listener(std::vector<std::string>& calls) : calls_(calls) {}
+    void begin_task(std::int64_t task) override { calls_.push_back("begin " + std::to_string(task)); }
+    void end_task(std::int64_t task) override { calls_.push_back("end " + std::to_string(task)); }
+    void arrive(const Batch& batch) override { calls_.push_back("task " + std::to_string(batch.task)); }
+    void list_state(nn::StateList& /*list*/) const override {}
+    std::vector<std::string>& calls_;
+  };
+  std::vector<std::string> calls;
+  const auto trainer = tiny_trainer(tiny_method("simsiam"), std::make_unique<Listener>(calls),
+                                    {.epochs = 1, .stream = "seq:2,boundaries=hidden"});
+  TinyObserver observer;
+  trainer->run(observer);
+  EXPECT_THAT(calls, ElementsAre("begin 0", "task 0", "task 0", "task 0", "task 0", "end 0"));
+  EXPECT_EQ(observer.steps.back().task, 1);  // reports know
+}
+
+// Images that move arrive moved; read() gives the same ones again, and a run of frames counts as its image.
+TEST(TrainerTest, MovingStreamsArriveMovedAndAreReadAgainAlike) {
+  struct Keeper final : Strategy {
+    void attach(Learner& learner) override { learner_ = &learner; }
+    void arrive(const Batch& batch) override { seen.push_back(batch); }
+    std::vector<std::int64_t> stored_ids() const override {
+      return seen.empty() ? std::vector<std::int64_t>{} : seen.back().ids;
+    }
+    void list_state(nn::StateList& /*list*/) const override {}
+    std::vector<Batch> seen;
+    Learner* learner_ = nullptr;
+  };
+  auto strategy = std::make_unique<Keeper>();
+  const Keeper& keeper = *strategy;
+  const auto trainer = tiny_trainer(tiny_method("supervised"), std::move(strategy),
+                                    {.epochs = 1, .stream = "seq:2,runs=2,rotate=90,samples=8"});
+  TinyObserver observer;
+  trainer->run(observer);
+  ASSERT_EQ(keeper.seen.size(), 4U);
+  EXPECT_EQ(keeper.learner_->train_images(), 2 * kTinyImages);
+  for (const Batch& batch : keeper.seen) {
+    EXPECT_TRUE(same_bits(keeper.learner_->read(batch.ids).images, batch.images));
+    EXPECT_FALSE(same_bits(batch.images.rows(0, 1), batch.images.rows(1, 1)));  // two frames
+    EXPECT_EQ(batch.ids[1], batch.ids[0] + kTinyImages);
+  }
+}
+
+// EMP-SSL's system for streams: the arriving images in every one of the K updates, alone at first, then with R older ones.
+TEST(TrainerTest, TheStreamSystemTrainsOnArrivingAndOlderImagesTogether) {
+  for (const char* method : {"emp-ssl", "emp-ssl-contrastive"}) {
+    const auto trainer = tiny_trainer({.strategy = "minred",
+                                       .method = method,
+                                       .epochs = 1,
+                                       .steps_per_batch = 3,
+                                       .learning_rate = 1e-4,
+                                       .stream = "seq:2,boundaries=hidden"});
+    TinyObserver observer;
+    trainer->run(observer);
+    ASSERT_EQ(observer.steps.size(), 4U * 3U);
+    for (std::size_t step = 0; step < observer.steps.size(); ++step) {
+      EXPECT_EQ(observer.steps[step].trained_images, step < 3 ? 8 : 8 + 6) << method << ", step " << step;
+    }
+  }
+}
+
 TEST(PastNetworkTest, StandsStillWhileTheNetworkLearns) {
   const auto method = tiny_method("simclr");
   PastNetwork past(method->network());
@@ -146,6 +210,28 @@ TEST(PastNetworkTest, StandsStillWhileTheNetworkLearns) {
   EXPECT_EQ(now.projections.to_vector<float>(),
             method->network().forward(images.images, false).projections.to_vector<float>());
   EXPECT_FALSE(now.features.requires_grad());
+}
+
+// A stream is a function of its options: resumed half-way, every kind goes on with the same bytes.
+TEST(TrainerTest, EveryStreamResumesWithTheSameBytes) {
+  for (const char* stream :
+       {"data:2", "drift:2", "iid,runs=2,samples=12", "seq:2,blur=1", "seq:2,rotate=180,hue=0.5,zoom=2",
+        "seq:2,boundaries=hidden,drop-last=on,seed=3"}) {
+    const TinyRun run{.strategy = "er", .epochs = 1, .steps_per_batch = 2, .stream = stream};
+    const auto whole = tiny_trainer(run);
+    TinyObserver observer(3);
+    observer.watch(*whole);
+    whole->run(observer);
+    const auto resumed = tiny_trainer(run);
+    restore(*resumed, observer.saved);
+    TinyObserver rest;
+    resumed->run(rest);
+    const SavedState want = save(*whole);
+    const SavedState got = save(*resumed);
+    ASSERT_EQ(want.size(), got.size());
+    for (std::size_t i = 0; i < want.size(); ++i)
+      EXPECT_TRUE(same_bits(want[i].second, got[i].second)) << want[i].first << ", " << stream;
+  }
 }
 
 // Killed at any update and gone on with, a run ends with the same bytes: for every strategy, also where the
