@@ -4,6 +4,7 @@
 
 #include "kernels/dispatch.h"
 #include "kernels/parallel.h"
+#include "tests/support/bf16_twin.h"
 #include "tests/support/devices.h"
 #include "tests/support/matrix.h"
 
@@ -143,6 +144,57 @@ TEST_P(BatchNormTest, GradientsMatchCentralDifferencesOfTheDefinition) {
   check(&Inputs::gamma, got.dgamma, "gamma");
   check(&Inputs::beta, got.dbeta, "beta");
   if (with_residual && p.relu) check(&Inputs::residual, got.dresidual, "residual");
+}
+
+// Everything that the passes write, from numbers that bf16 holds, in element type T.
+struct Passes {
+  Tensor y, dx, dresidual;
+  test::Values columns;  // all that is f32 (channels)
+};
+
+template <class T>
+Passes run_passes(Device device, const BatchNorm& p, bool with_residual) {
+  const Shape shape{p.rows, p.channels};
+  const auto numbers = [&](std::uint32_t seed) { return test::normal_bf16_numbers<T>(shape, seed, device); };
+  const Tensor x = test::normal_bf16_numbers<T>(shape, 1, device, /*offset=*/0.5);
+  const Tensor residual = numbers(2);
+  const Tensor dy = numbers(6);
+  std::vector<Tensor> columns;  // gamma, beta, running mean and variance, mean, inv_std, dgamma, dbeta
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    columns.push_back(i == 3 ? Tensor::full({p.channels}, 1.5, {.device = device})
+                             : test::normal_bf16_numbers<float>({p.channels}, 10 + i, device));
+  }
+  const auto column = [&](std::size_t i) { return columns[i].data<float>(); };
+  const Tensor workspace = Tensor::empty({p.workspace_floats()}, {.device = device});
+  const Passes out{empty_like(x), empty_like(x), empty_like(x), {}};
+  const Stream stream = compute_stream(device);
+  NAGARE_DISPATCH(device, batch_norm_statistics(p, x.data<T>(), workspace.data<float>(),
+                                                {column(4), column(5), column(2), column(3)}, stream));
+  const kernels::BatchNormColumns normalised{column(4), column(5), column(0), column(1)};
+  NAGARE_DISPATCH(device, batch_norm_apply(p, x.data<T>(), with_residual ? residual.data<T>() : nullptr,
+                                           normalised, out.y.data<T>(), stream));
+  const kernels::BatchNormInputs<T> inputs{x.data<T>(), out.y.data<T>(), dy.data<T>()};
+  const kernels::BatchNormGradients<T> gradients{
+      out.dx.data<T>(), with_residual && p.relu ? out.dresidual.data<T>() : nullptr, column(6), column(7)};
+  NAGARE_DISPATCH(device,
+                  batch_norm_backward(p, inputs, normalised, workspace.data<float>(), gradients, stream));
+  Passes result = out;
+  for (const Tensor& c : columns) {
+    const test::Values values = test::to_values(c);
+    result.columns.insert(result.columns.end(), values.begin(), values.end());
+  }
+  return result;
+}
+
+TEST_P(BatchNormTest, InBf16) {
+  const Passes narrow = run_passes<bf16>(device, p, with_residual);
+  const Passes wide = run_passes<float>(device, p, with_residual);
+  EXPECT_TRUE(test::rounds_to(narrow.y, wide.y, 1e-6));
+  EXPECT_TRUE(test::rounds_to(narrow.dx, wide.dx, 1e-5));
+  if (with_residual && p.relu) {
+    EXPECT_TRUE(test::rounds_to(narrow.dresidual, wide.dresidual, 0.0));
+  }
+  EXPECT_TRUE(test::near_values(narrow.columns, wide.columns, 1e-6));
 }
 
 INSTANTIATE_TEST_SUITE_P(

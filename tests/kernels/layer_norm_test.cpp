@@ -4,6 +4,7 @@
 
 #include "kernels/dispatch.h"
 #include "kernels/parallel.h"
+#include "tests/support/bf16_twin.h"
 #include "tests/support/devices.h"
 #include "tests/support/matrix.h"
 
@@ -107,6 +108,39 @@ TEST_P(LayerNormTest, GradientsMatchTheirFormulasForAnyNumberOfThreads) {
   NAGARE_DISPATCH(device, layer_norm_backward(p, in.data(), g.data(), statistics, upstream.data(),
                                               upstream.data(), stream));
   EXPECT_EQ(upstream.to_host(), in_gradient.to_host());
+}
+
+struct Passes {
+  Tensor y, dx, dgamma, dbeta;
+};
+
+template <class T>
+Passes run_passes(Device device, const LayerNorm& p) {
+  const Tensor x = test::normal_bf16_numbers<T>({p.rows, p.cols}, 1, device, /*offset=*/0.5);
+  const Tensor dy = test::normal_bf16_numbers<T>({p.rows, p.cols}, 2, device);
+  const Tensor gamma = test::normal_bf16_numbers<float>({p.cols}, 3, device);
+  const Tensor beta = test::normal_bf16_numbers<float>({p.cols}, 4, device);
+  const Tensor rows = Tensor::empty({2, p.rows}, {.device = device});
+  const kernels::RowStatistics statistics{rows.data<float>(), rows.data<float>() + p.rows};
+  const Passes out{empty_like(x), empty_like(x), empty_like(gamma), empty_like(gamma)};
+  const Stream stream = compute_stream(device);
+  NAGARE_DISPATCH(device, layer_norm(p, x.data<T>(), gamma.data<float>(), beta.data<float>(), out.y.data<T>(),
+                                     statistics, stream));
+  NAGARE_DISPATCH(device, layer_norm_backward(p, x.data<T>(), gamma.data<float>(), statistics, dy.data<T>(),
+                                              out.dx.data<T>(), stream));
+  NAGARE_DISPATCH(
+      device, layer_norm_parameter_gradients(p, x.data<T>(), statistics, dy.data<T>(),
+                                             {out.dgamma.data<float>(), out.dbeta.data<float>()}, stream));
+  return out;
+}
+
+TEST_P(LayerNormTest, InBf16) {
+  const Passes narrow = run_passes<bf16>(device, p);
+  const Passes wide = run_passes<float>(device, p);
+  EXPECT_TRUE(test::rounds_to(narrow.y, wide.y, 1e-6));
+  EXPECT_TRUE(test::rounds_to(narrow.dx, wide.dx, 1e-6));
+  EXPECT_TRUE(test::near_values(test::to_values(narrow.dgamma), test::to_values(wide.dgamma), 1e-5));
+  EXPECT_TRUE(test::near_values(test::to_values(narrow.dbeta), test::to_values(wide.dbeta), 1e-5));
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, LayerNormTest,

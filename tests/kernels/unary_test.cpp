@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/dispatch.h"
+#include "tests/support/bf16_twin.h"
 #include "tests/support/devices.h"
 #include "tests/support/gradient.h"
 
@@ -67,6 +68,30 @@ TEST_P(UnaryTest, MatchesTheDefinitionInPlaceAndOutOfPlace) {
                   unary_backward(p, saved.data<float>(), dy.data<float>(), dy.data<float>(), x.stream()));
   EXPECT_EQ(test::to_values(x), test::to_values(y));
   EXPECT_EQ(test::to_values(dy), test::to_values(dx));
+}
+
+template <class T>
+std::pair<Tensor, Tensor> value_and_gradient(Device device, const kernels::Unary& p, const Values& x_values,
+                                             const Values& saved_values, const Values& dy_values) {
+  const auto tensor = [&](const Values& v) { return test::to_tensor(v, {p.n}, kDTypeOf<T>, device); };
+  const Tensor x = tensor(x_values);
+  const Tensor saved = tensor(saved_values);
+  const Tensor dy = tensor(dy_values);
+  const Tensor y = empty_like(x);
+  const Tensor dx = empty_like(x);
+  NAGARE_DISPATCH(device, unary(p, x.data<T>(), y.data<T>(), x.stream()));
+  NAGARE_DISPATCH(device, unary_backward(p, saved.data<T>(), dy.data<T>(), dx.data<T>(), x.stream()));
+  return {y, dx};
+}
+
+TEST_P(UnaryTest, InBf16) {
+  const kernels::Unary p{.function = d.function, .n = n};
+  const test::OpInput input = test::positive_input({n}, 1, DType::bf16);  // also stands for what was saved
+  const Values upstream = test::normal_values(n, 2, DType::bf16);
+  const auto narrow = value_and_gradient<bf16>(device, p, input.values, input.values, upstream);
+  const auto wide = value_and_gradient<float>(device, p, input.values, input.values, upstream);
+  EXPECT_TRUE(test::rounds_to(narrow.first, wide.first, 1e-6));
+  EXPECT_TRUE(test::rounds_to(narrow.second, wide.second, 1e-6));
 }
 
 INSTANTIATE_TEST_SUITE_P(Functions, UnaryTest,
