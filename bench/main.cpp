@@ -3,7 +3,8 @@
 //   --no_roofline   leaves out the ceilings of the machine (three seconds at the start) and the percentages of them
 //
 // Without flags of one's own a benchmark runs for 0.1 s. The machine, the ceilings and the versions stand in the
-// "context" of the JSON (--benchmark_out=FILE); docs/benchmarks.md reads the figures.
+// "context" of the JSON (--benchmark_out=FILE); docs/benchmarks.md reads the figures. Exit code: 0, 1 when it cannot work, 2
+// for wrong usage or a filter that matches nothing.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -79,6 +80,9 @@ int run(int count, char** values) {
   const bool list = std::ranges::any_of(words, [](const std::string& w) {
     return w == "--help" || (w.starts_with("--benchmark_list_tests") && !w.ends_with("=false"));
   });
+  if (std::ranges::find(words, "--help") != words.end()) {
+    std::puts("nagare-bench [--no_roofline] and Google Benchmark's flags:");
+  }
   words.insert(words.begin() + 1,
                "--benchmark_min_time=0.1");  // a flag that the user gives comes later and wins
   std::vector<char*> arguments;
@@ -87,9 +91,9 @@ int run(int count, char** values) {
   benchmark::Initialize(&left, arguments.data());
   if (benchmark::ReportUnrecognizedArguments(left, arguments.data())) return 2;
   if (!list) add_context();
-  benchmark::RunSpecifiedBenchmarks();
+  const std::size_t found = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
-  return 0;
+  return found > 0 ? 0 : 2;  // it has said that the filter matches nothing
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ void vote(benchmark::State& state, Device device) {
     NAGARE_DISPATCH(device, vote(p, similarity.data(), index.data(), label.data(), score.data(), stream));
   });
   const auto votes = static_cast<double>(p.queries * p.k);
-  report(state, {.bytes = 20.0 * votes, .flops = 20.0 * votes});
+  const auto rows = static_cast<double>(p.bank + p.queries * p.classes);  // a label, a score
+  report(state, {.bytes = 12.0 * votes + 8.0 * rows, .flops = 20.0 * votes});
 }
 
 void published_sizes(benchmark::internal::Benchmark* b) {

@@ -18,7 +18,7 @@
 // aliasing     apply: y may be x or residual. backward: dx may be dy or x, dresidual may be dy
 // special      NaN in x makes its whole channel NaN in training; a NaN before ReLU stays NaN
 // accuracy     sums of deviations from a value of each block of rows, merged in double (CPU) or as means and
-//              squared deviations (CUDA): a mean that is large against the deviations does no harm
+//              squared deviations (CUDA): a large mean costs no more than its own rounding to f32 does
 // determinism  fixed blocks of rows merged in their order: the same bits for any number of threads, and on
 //              every run
 // cost         forward reads x twice, residual once, writes y; backward reads x and dy twice and writes dx; after

@@ -21,7 +21,7 @@
 //              logarithms, in f32 in the linear domain
 // aliasing     none
 // special      a score that is NaN or +inf makes NaN at least of its row and at most of all Q
-// accuracy     4e-6 per entry of Q; linear: + 2e-7 max|s| / e on CUDA
+// accuracy     4e-6 per entry of Q; linear: where no prototype was raised, and + 2e-7 max|s| / e on CUDA
 // determinism  the same bits for any number of threads and on every run: shares of rows, cut by their number alone,
 //              leave column sums that are added in order
 // cost         linear: s is read once, E is written to q and read iterations times, one exponential per entry.

@@ -23,8 +23,8 @@
 // accuracy      columns are centred before anything is multiplied. |term - exact| <= 1e-5 max(1, term), of the covariance
 //               by rows 1e-5 max(1, |C|^2 / D), as it is a difference; bit-identical from run to run and for any number of
 //               threads
-// cost          about 3 N D min(N, D) multiply-adds per view forward and backward (the symmetric product one half); x and y
-//               are read twice
+// cost          about 3 N D min(N, D) multiply-adds for both views, forward and backward (the symmetric products one half);
+//               x and y are read twice
 // errors        std::invalid_argument with sizes and numbers, before anything is written
 // source        Bardes, Ponce and LeCun, ICLR 2022, eq. 1-6
 #include <cstdint>

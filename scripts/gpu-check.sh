@@ -81,8 +81,8 @@ done
 
 # ---- Parts ----
 
-# Text as the inside of a JSON string.
-escaped() { tr -d '\000-\010\013-\037' | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/\t/ /g' | sed -e ':a' -e 'N' -e '$!ba' -e 's/\n/\\n/g'; }
+# Text as the inside of a JSON string. ASCII alone: a log's line may be cut in the middle of a character, or be no text.
+escaped() { LC_ALL=C tr -cd '\011\012\040-\176' | sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/\t/ /g' | sed -e ':a' -e 'N' -e '$!ba' -e 's/\n/\\n/g'; }
 
 bad=0 status=''
 # record NAME STATUS SECONDS NOTE
