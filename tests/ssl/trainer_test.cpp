@@ -236,10 +236,11 @@ TEST(TrainerTest, EveryStreamResumesWithTheSameBytes) {
 
 // Killed at any update and gone on with, a run ends with the same bytes: for every strategy, also where the
 // checkpoint falls between the last update of a batch and what comes after it.
-struct ResumeTest : testing::TestWithParam<std::string> {};
+struct ResumeTest : testing::TestWithParam<TinyRun> {};
 
 TEST_P(ResumeTest, GivesTheSameBytes) {
-  const TinyRun run{.strategy = GetParam(), .epochs = 2, .steps_per_batch = 2};
+  TinyRun run = GetParam();
+  run.epochs = run.steps_per_batch = 2;
   for (const std::int64_t at : {3, 8, 13}) {  // within task 0, its last update, within task 1
     const auto whole = tiny_trainer(run);
     TinyObserver observer(at);
@@ -259,18 +260,36 @@ TEST_P(ResumeTest, GivesTheSameBytes) {
   }
 }
 
-std::vector<std::string> strategy_names() {
-  std::vector<std::string> names;
-  for (const StrategyRow& row : strategy_table()) names.emplace_back(row.name);
-  return names;
-}
-
-INSTANTIATE_TEST_SUITE_P(Table, ResumeTest, testing::ValuesIn(strategy_names()), [](const auto& info) {
-  std::string name = info.param;
+std::string run_name(const testing::TestParamInfo<TinyRun>& info) {
+  std::string name = info.param.strategy + "_" + info.param.method;
+  for (const auto& [key, value] : info.param.options) name += "_" + key + "_" + value;
   std::ranges::replace_if(
       name, [](char c) { return c == '-' || c == '+'; }, '_');
   return name;
-});
+}
+
+std::vector<TinyRun> every_strategy() {
+  std::vector<TinyRun> runs;
+  for (const StrategyRow& row : strategy_table()) {
+    const char* method = (row.needs & kNeedsQueue) != 0 ? "moco" : "simsiam";
+    runs.push_back({.strategy = row.name, .method = method});
+  }
+  return runs;
+}
+
+// Options that change what is kept.
+std::vector<TinyRun> other_variants() {
+  return {{.strategy = "der", .method = "supervised", .options = {{"target", "projections"}}},
+          {.strategy = "der++", .method = "moco"},
+          {.strategy = "fifo", .options = {{"variant", "buffer-only"}}},
+          {.strategy = "lump", .options = {{"variant", "ucl"}}},
+          {.strategy = "lwf", .options = {{"norm", "batch"}}},
+          {.strategy = "minred", .options = {{"variant", "official"}}},
+          {.strategy = "si", .options = {{"mode", "ucl"}}}};
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, ResumeTest, testing::ValuesIn(every_strategy()), run_name);
+INSTANTIATE_TEST_SUITE_P(Variants, ResumeTest, testing::ValuesIn(other_variants()), run_name);
 
 TEST(PairTest, WhatMakesNoSenseIsRefusedWithTheReason) {
   const MethodTraits plain;
