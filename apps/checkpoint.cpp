@@ -73,7 +73,16 @@ Json to_json(const Manifest& m, const io::Path& directory) {
           {"files", std::move(files)}};
 }
 
-// Complete checkpoints, oldest first: names of equal length sort by step.
+void rename_into_place(const io::Path& from, const io::Path& to) {
+  std::error_code error;
+  std::filesystem::remove_all(to, error);  // the same step again, after a resume
+  std::filesystem::rename(from, to, error);
+  if (error) throw CannotWrite(shown(to) + ": " + error.message());
+}
+
+}  // namespace
+
+// Names of equal length sort by step.
 std::vector<io::Path> list_checkpoints(const io::Path& run) {
   std::vector<io::Path> found;
   std::error_code error;
@@ -83,15 +92,6 @@ std::vector<io::Path> list_checkpoints(const io::Path& run) {
   std::ranges::sort(found);
   return found;
 }
-
-void rename_into_place(const io::Path& from, const io::Path& to) {
-  std::error_code error;
-  std::filesystem::remove_all(to, error);  // the same step again, after a resume
-  std::filesystem::rename(from, to, error);
-  if (error) throw CannotWrite(shown(to) + ": " + error.message());
-}
-
-}  // namespace
 
 io::Path save_checkpoint(const io::Path& run, const Manifest& manifest, const nn::StateList& state,
                          std::int64_t keep) {

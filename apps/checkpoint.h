@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/io/file.h"
 #include "engine/nn/state.h"
@@ -47,6 +48,9 @@ io::Path save_checkpoint(const io::Path& run, const Manifest& manifest, const nn
                          std::int64_t keep);
 
 bool has_checkpoint(const io::Path& run);
+
+// Its complete checkpoints, oldest first.
+std::vector<io::Path> list_checkpoints(const io::Path& run);
 
 // The newest checkpoint of a run. BadCheckpoint when there is none.
 io::Path newest_checkpoint(const io::Path& run);

@@ -32,7 +32,15 @@ constexpr char kEvalExamples[] =
     "Examples:\n"
     "  nagare eval runs/emp                          the newest checkpoint, on the data of its run\n"
     "  nagare eval runs/emp --data cifar10:DIR       the same network on other images\n"
-    "  nagare eval runs/emp/checkpoints/step-000000500 --json";
+    "  nagare eval runs/emp --eval.readouts knn-ucl,ridge,linear-moco --save\n"
+    "  nagare eval runs/emp --eval.readouts finetune@0.01,finetune@0.1,ridge@0.01\n"
+    "  nagare eval runs/emp --eval.readouts bag:knn,bag:linear-emp --eval.bag-patches 128\n"
+    "  nagare eval runs/emp --ood cifar100:DIR --ood folder:DIR,size=32\n"
+    "  nagare eval runs/emp --cka                    blocks and checkpoints compared\n"
+    "  nagare eval runs/emp/checkpoints/step-000000500 --json\n\n"
+    "A readout is [bag:]NAME[-task][@SHARE]: on bags of patches, with the task given, with a share of the "
+    "labels.\n"
+    "nagare list readouts names them; docs/evaluation.md says what each number means.";
 
 constexpr char kEmbedExamples[] =
     "Examples:\n"
@@ -60,7 +68,7 @@ constexpr char kDataExamples[] =
 
 constexpr Command kCommands[] = {
     {"train", kTrain, "learn from a stream of images, without labels", kTrainExamples, &run_train},
-    {"eval", kEval, "judge a checkpoint by kNN on its features", kEvalExamples, &run_eval},
+    {"eval", kEval, "judge a checkpoint by what can be read from its features", kEvalExamples, &run_eval},
     {"embed", kEmbed, "write the features of images as safetensors and npy", kEmbedExamples, &run_embed},
     {"list", kList, "what there is to choose from", kListExamples, &run_list},
     {"info", kInfo, "this program and this machine", kInfoExamples, &run_info},

@@ -66,6 +66,9 @@ struct Options {
   std::string spec;
   std::string split = "test";
   bool dry_run = false;
+  std::vector<std::string> ood;
+  bool cka = false;
+  bool save = false;
   // what a run keeps for its report, and reports
   std::int64_t gallery = 400;
   std::vector<std::string> runs;

@@ -27,6 +27,7 @@ enum class Purpose : std::uint32_t {
   perlin = 9,
   gallery = 10,
   mixup = 11,
+  evaluation = 12,
 };
 
 struct PhiloxBlock {

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/parallel.h"
+
 extern "C" {
 void dposv_(const char* uplo, const int* n, const int* nrhs, double* a, const int* lda, double* b,
             const int* ldb, int* info);
@@ -103,17 +105,26 @@ SymmetricEigen symmetric_eigen(DenseMatrix a) {
   return eigen;
 }
 
-// Row-major A^T B is, read by columns, B'^ A'^T of the transposes: C' (q, p) = B' (q, n) A'^T (n, p).
+// Row-major A^T B is, read by columns, B'^ A'^T of the transposes: C' (q, p) = B' (q, n) A'^T (n, p). Blocks of C' columns
+// are independent of one another; a few rows of A and B at a time stay in the cache while all of a block uses them.
 DenseMatrix transposed_product(const DenseMatrix& a, const DenseMatrix& b) {
   check("transposed_product", a, a.rows == b.rows);
   check("transposed_product", b, true);
+  constexpr std::int64_t kBlock = 32;
+  constexpr std::int64_t kRows = 128;
   const int p = static_cast<int>(a.columns);
   const int q = static_cast<int>(b.columns);
-  const int n = static_cast<int>(a.rows);
   DenseMatrix c{a.columns, b.columns, std::vector<double>(static_cast<std::size_t>(a.columns * b.columns))};
-  const double one = 1.0;
-  const double zero = 0.0;
-  dgemm_("N", "T", &q, &p, &n, &one, b.values.data(), &q, a.values.data(), &p, &zero, c.values.data(), &q);
+  for_each_block(a.columns, kBlock, [&](std::int64_t begin, std::int64_t end) {
+    const OneThread one_thread;
+    const double one = 1.0;
+    const int columns = static_cast<int>(end - begin);
+    for (std::int64_t row = 0; row < a.rows; row += kRows) {
+      const int n = static_cast<int>(std::min(kRows, a.rows - row));
+      dgemm_("N", "T", &q, &columns, &n, &one, b.values.data() + row * q, &q,
+             a.values.data() + row * p + begin, &p, &one, c.values.data() + begin * q, &q);
+    }
+  });
   return c;
 }
 

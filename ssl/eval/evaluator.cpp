@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/autograd/tape.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
-#include "engine/ops/elementwise.h"
 #include "engine/profile/profile.h"
-#include "ssl/augment/augmenter.h"
 #include "ssl/data/subset.h"
+#include "ssl/eval/measures.h"
 #include "ssl/eval/run_readout.h"
 
 namespace nagare::ssl {
@@ -44,26 +42,13 @@ Split of_tasks(const Split& split, const TaskClasses& tasks) {
 
 }  // namespace
 
-Tensor extract_features(models::Backbone& backbone, const Tensor& images, const FeatureInput& input,
-                        std::int64_t batch) {
-  const tape::NoGrad guard;
-  const std::int64_t count = images.shape()[0];
-  const Tensor features = Tensor::empty({count, backbone.feature_dim()});
-  for (std::int64_t begin = 0; begin < count; begin += batch) {
-    const std::int64_t size = std::min(batch, count - begin);
-    const Tensor pixels = evaluation_images(images.rows(begin, size).to(input.device), input.mean, input.std,
-                                            input.size, input.dtype);
-    features.rows(begin, size).copy_from(cast(backbone.forward(pixels, /*training=*/false), DType::f32));
-  }
-  return features;
-}
-
 Evaluator::Evaluator(const Dataset& dataset, TaskClasses task_classes, const EvaluationOptions& options)
     : task_classes_(std::move(task_classes)), classes_(dataset.classes()), options_(options) {
   if (options.neighbours < 1 || !(options.temperature > 0.0F) || options.batch < 1) {
     throw BadConfig(
         "evaluation: need at least 1 neighbour, a positive temperature and a batch of at least 1");
   }
+  options.bag.check();
   readouts_ = parse_readouts(options.readouts);
   bank_ = evenly_spaced(of_tasks(dataset.train, task_classes_), options.bank_images);
   queries_ = evenly_spaced(of_tasks(dataset.test, task_classes_), options.test_images);
@@ -83,19 +68,44 @@ Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& i
                                std::int64_t tasks_seen) const {
   const profile::Range range("evaluation");
   const std::int64_t start = io::monotonic_nanoseconds();
-  const LabelledFeatures bank{.features = extract_features(backbone, bank_.images, input, options_.batch),
-                              .labels = bank_.labels.classes,
-                              .classes = classes_};
+  LabelledFeatures bank{.features = extract_features(backbone, bank_.images, input, options_.batch),
+                        .labels = bank_.labels.classes,
+                        .classes = classes_};
   const Tensor queries = extract_features(backbone, queries_.images, input, options_.batch);
-  const ReadoutData data{
-      .bank = bank, .queries = queries, .query_labels = queries_.labels.classes, .tasks = task_classes_};
+  refuse_not_finite(bank.features);
+  refuse_not_finite(queries);
+  const NetworkView network{.backbone = backbone,
+                            .input = input,
+                            .bank_images = bank_.images,
+                            .query_images = queries_.images,
+                            .batch = options_.batch};
   const ReadoutSettings settings{.neighbours = options_.neighbours,
                                  .temperature = options_.temperature,
                                  .tasks_seen = tasks_seen,
+                                 .augment = options_.augment,
+                                 .epochs = options_.epochs,
                                  .seed = options_.seed};
   Evaluation evaluation;
-  for (const Readout& readout : readouts_)
+  evaluation.measures = measure(network, queries, options_.measure_images, options_.seed);
+  LabelledFeatures bag_bank;  // taken when first asked for
+  Tensor bag_queries;
+  for (const Readout& readout : readouts_) {
+    if (readout.bag && !bag_queries.defined()) {
+      const auto bags = [&](const Tensor& images, std::int64_t draw) {
+        const BagDraw how{.seed = options_.seed, .draw = draw, .batch = options_.batch};
+        return bag_features(backbone, images, input, options_.bag, how);
+      };
+      bag_bank = bank;
+      bag_bank.features = bags(bank_.images, 0);
+      bag_queries = bags(queries_.images, 1);
+    }
+    const ReadoutData data{.bank = readout.bag ? bag_bank : bank,
+                           .queries = readout.bag ? bag_queries : queries,
+                           .query_labels = queries_.labels.classes,
+                           .tasks = task_classes_,
+                           .network = &network};
     evaluation.readouts.push_back(run_readout(readout, data, settings));
+  }
   evaluation.seconds = io::seconds_since(start);
   return evaluation;
 }

@@ -6,16 +6,15 @@
 // are the same bits with and without evaluations. A query is compared with the whole bank and not told its task, but for
 // readouts that say so (readout.h). Images of classes that no task has are left out.
 // deterministic  the same bits from run to run and for any number of threads
-// cost           one forward pass over bank and queries, whatever the number of readouts
-#include <array>
+// cost           one forward pass over bank and queries, whatever the number of readouts; bags, crops and fine-tuning more
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "models/backbone.h"
-#include "ssl/augment/view_plan.h"
 #include "ssl/data/dataset.h"
+#include "ssl/eval/bag.h"
 #include "ssl/eval/evaluation.h"
+#include "ssl/eval/feature_input.h"
 #include "ssl/eval/readout.h"
 #include "ssl/eval/scores.h"
 
@@ -28,21 +27,12 @@ struct EvaluationOptions {
   std::int64_t bank_images = 0;  // training images in the bank, evenly spaced; 0: all
   std::int64_t test_images = 0;  // queries, evenly spaced; 0: all
   std::int64_t batch = 256;      // images in one forward pass
-  std::uint64_t seed = 0;        // draws labelled subsets
+  bool augment = false;     // linear probes see crops, as published, not the same features in every epoch
+  std::int64_t epochs = 0;  // of linear probes and fine-tuning; 0: as published
+  std::int64_t measure_images = 1024;  // test images for the measures without labels; 0: none
+  BagOptions bag = {};                 // of the readouts bag:...
+  std::uint64_t seed = 0;              // draws labelled subsets and the order of their images
 };
-
-// How a backbone is fed: the same normalisation and precision as in training.
-struct FeatureInput {
-  std::array<float, 3> mean{};
-  std::array<float, 3> std{};
-  std::int64_t size = 32;  // pixels
-  DType dtype = DType::f32;
-  Device device = Device::cpu;
-};
-
-// Features of every image, (N, D) f32 on the CPU. images: (N, H, W, 3) u8.
-Tensor extract_features(models::Backbone& backbone, const Tensor& images, const FeatureInput& input,
-                        std::int64_t batch);
 
 class Evaluator {
  public:
@@ -55,6 +45,8 @@ class Evaluator {
 
   // The readouts' specs, in the order of Evaluation::readouts.
   std::vector<std::string> readout_names() const;
+  // The test images that are judged: (Q, H, W, 3) u8.
+  const Tensor& query_images() const { return queries_.images; }
   std::int64_t tasks() const { return static_cast<std::int64_t>(task_classes_.size()); }
 
  private:

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/autograd/tape.h"
+#include "engine/ops/shape_ops.h"
 #include "ssl/data/subset.h"
 
 namespace nagare::ssl {
@@ -33,6 +35,18 @@ std::vector<std::int64_t> draw_classes(const std::vector<std::int64_t>& labels, 
 }
 
 }  // namespace
+
+Tensor take_rows(const Tensor& features, const std::vector<std::int64_t>& ids) {
+  const tape::NoGrad no_grad;
+  return gather_rows(features, Tensor::from(ids, {static_cast<std::int64_t>(ids.size())}, features.device()));
+}
+
+LabelledFeatures take_rows(const LabelledFeatures& labelled, const std::vector<std::int64_t>& ids) {
+  LabelledFeatures taken{
+      .features = take_rows(labelled.features, ids), .labels = {}, .classes = labelled.classes};
+  for (const std::int64_t id : ids) taken.labels.push_back(labelled.labels[static_cast<std::size_t>(id)]);
+  return taken;
+}
 
 std::vector<std::int64_t> labelled_share(const std::vector<std::int64_t>& labels, std::int64_t classes,
                                          double fraction, std::uint64_t seed) {

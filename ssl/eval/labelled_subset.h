@@ -6,7 +6,19 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/tensor/tensor.h"
+
 namespace nagare::ssl {
+
+struct LabelledFeatures {
+  Tensor features;  // f32 (N, D)
+  std::vector<std::int64_t> labels;
+  std::int64_t classes = 0;
+};
+
+// The rows `ids`, in that order; at least one.
+Tensor take_rows(const Tensor& features, const std::vector<std::int64_t>& ids);
+LabelledFeatures take_rows(const LabelledFeatures& labelled, const std::vector<std::int64_t>& ids);
 
 // round(fraction * n) of the n images of every class, at least one where there is one. fraction in (0, 1].
 std::vector<std::int64_t> labelled_share(const std::vector<std::int64_t>& labels, std::int64_t classes,

@@ -1,10 +1,13 @@
 #include "ssl/eval/probe.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
+#include "kernels/parallel.h"
 #include "ssl/eval/dense.h"
 
 namespace nagare::ssl {
@@ -40,13 +43,94 @@ DenseMatrix product(const DenseMatrix& a, const DenseMatrix& b, const std::vecto
                                 ", trained on width " + std::to_string(b.rows));
   }
   DenseMatrix c = zeros(a.rows, b.columns);
-  for (std::int64_t r = 0; r < c.rows; ++r) {
+  parallel_for(c.rows, [&](std::int64_t r) {
     for (std::int64_t j = 0; j < c.columns; ++j) c(r, j) = bias[static_cast<std::size_t>(j)];
     for (std::int64_t k = 0; k < a.columns; ++k) {
       for (std::int64_t j = 0; j < c.columns; ++j) c(r, j) += a(r, k) * b(k, j);
     }
-  }
+  });
   return c;
+}
+
+DenseMatrix transposed(const DenseMatrix& m) {
+  DenseMatrix t = zeros(m.columns, m.rows);
+  parallel_for(m.rows, [&](std::int64_t r) {
+    for (std::int64_t c = 0; c < m.columns; ++c) t(c, r) = m(r, c);
+  });
+  return t;
+}
+
+// trace(Xc^T Xc) / D; 1 for features that do not vary.
+double variance_scale(const DenseMatrix& centred) {
+  double trace = 0.0;
+  for (const double v : centred.values) trace += v * v;
+  return trace > 0.0 ? trace / static_cast<double>(centred.columns) : 1.0;
+}
+
+// Centred images and labels, and the smaller of the two Gram matrices, from which every lambda's weights follow.
+class RidgeSystem {
+ public:
+  RidgeSystem(const char* who, const LabelledFeatures& train) : x_(checked(who, train)) {
+    y_ = zeros(x_.rows, train.classes);
+    for (std::int64_t r = 0; r < x_.rows; ++r) y_(r, train.labels[static_cast<std::size_t>(r)]) = 1.0;
+    feature_means_ = column_means(x_);
+    label_means_ = column_means(y_);
+    subtract_row(x_, feature_means_);
+    subtract_row(y_, label_means_);
+    dual_ = x_.rows < x_.columns;
+    if (dual_) {
+      across_ = transposed(x_);
+      gram_ = vendor::transposed_product(across_, across_);
+      target_ = y_;
+    } else {
+      gram_ = vendor::transposed_product(x_, x_);
+      target_ = vendor::transposed_product(x_, y_);
+    }
+  }
+
+  double scale() const { return variance_scale(x_); }
+
+  RidgeProbe solve(double lambda) const {
+    DenseMatrix a = gram_;
+    for (std::int64_t i = 0; i < a.rows; ++i) a(i, i) += lambda;
+    DenseMatrix weight = vendor::solve_positive_definite(std::move(a), target_);
+    if (dual_) weight = vendor::transposed_product(x_, weight);
+    RidgeProbe probe{.weight = std::move(weight), .bias = label_means_};
+    for (std::int64_t d = 0; d < probe.weight.rows; ++d) {
+      for (std::int64_t c = 0; c < probe.weight.columns; ++c) {
+        probe.bias[static_cast<std::size_t>(c)] -=
+            feature_means_[static_cast<std::size_t>(d)] * probe.weight(d, c);
+      }
+    }
+    return probe;
+  }
+
+ private:
+  DenseMatrix x_;
+  DenseMatrix y_;
+  DenseMatrix across_;  // x_ transposed; dual only
+  DenseMatrix gram_;
+  DenseMatrix target_;
+  std::vector<double> feature_means_;
+  std::vector<double> label_means_;
+  bool dual_ = false;
+};
+
+// A tenth of every class, of classes with two images at least one; and the rest.
+std::pair<std::vector<std::int64_t>, std::vector<std::int64_t>> held_out(const LabelledFeatures& train,
+                                                                         std::uint64_t seed) {
+  std::vector<std::int64_t> images_of(static_cast<std::size_t>(train.classes));
+  for (const std::int64_t label : train.labels) ++images_of[static_cast<std::size_t>(label)];
+  std::vector<std::int64_t> held;
+  for (const std::int64_t id : labelled_share(train.labels, train.classes, 0.1, seed)) {
+    if (images_of[static_cast<std::size_t>(train.labels[static_cast<std::size_t>(id)])] > 1)
+      held.push_back(id);
+  }
+  std::vector<std::int64_t> rest;
+  for (std::int64_t id = 0; id < static_cast<std::int64_t>(train.labels.size()); ++id) {
+    if (!std::ranges::binary_search(held, id)) rest.push_back(id);
+  }
+  return {held, rest};
 }
 
 ProbeResult with_predictions(DenseMatrix scores) {
@@ -83,29 +167,34 @@ ProbeResult nearest_mean(const LabelledFeatures& train, const Tensor& test) {
 }
 
 RidgeProbe fit_ridge(const LabelledFeatures& train, double lambda) {
-  DenseMatrix x = checked("fit_ridge", train);
   if (!(lambda > 0.0 && std::isfinite(lambda))) {
     throw std::invalid_argument("fit_ridge: lambda " + std::to_string(lambda) +
                                 ", need a positive, finite one");
   }
-  DenseMatrix y = zeros(x.rows, train.classes);
-  for (std::int64_t r = 0; r < x.rows; ++r) y(r, train.labels[static_cast<std::size_t>(r)]) = 1.0;
-  const std::vector<double> feature_means = column_means(x);
-  const std::vector<double> label_means = column_means(y);
-  subtract_row(x, feature_means);
-  subtract_row(y, label_means);
-  DenseMatrix gram = vendor::transposed_product(x, x);
-  for (std::int64_t d = 0; d < gram.rows; ++d) gram(d, d) += lambda;
-  RidgeProbe probe{
-      .weight = vendor::solve_positive_definite(std::move(gram), vendor::transposed_product(x, y)),
-      .bias = label_means};
-  for (std::int64_t d = 0; d < probe.weight.rows; ++d) {
-    for (std::int64_t c = 0; c < probe.weight.columns; ++c) {
-      probe.bias[static_cast<std::size_t>(c)] -=
-          feature_means[static_cast<std::size_t>(d)] * probe.weight(d, c);
+  return RidgeSystem("fit_ridge", train).solve(lambda);
+}
+
+double choose_ridge_lambda(const LabelledFeatures& train, std::uint64_t seed) {
+  constexpr double kFactors[] = {1e2, 1e1, 1e0, 1e-1, 1e-2, 1e-3, 1e-4};
+  checked("choose_ridge_lambda", train);
+  const auto [held, rest] = held_out(train, seed);
+  double factor = 1.0;
+  if (!held.empty()) {
+    const LabelledFeatures judge = take_rows(train, held);
+    const RidgeSystem system("choose_ridge_lambda", take_rows(train, rest));
+    double best = -1.0;
+    for (const double candidate : kFactors) {
+      const ProbeResult found = apply(system.solve(candidate * system.scale()), judge.features);
+      const double right = accuracy(found.predictions, judge.labels);
+      if (right > best) {
+        best = right;
+        factor = candidate;
+      }
     }
   }
-  return probe;
+  DenseMatrix all = dense("choose_ridge_lambda", train.features);
+  subtract_row(all, column_means(all));
+  return factor * variance_scale(all);
 }
 
 ProbeResult apply(const RidgeProbe& probe, const Tensor& test) {

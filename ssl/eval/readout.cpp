@@ -51,6 +51,10 @@ Readout parse_readout(const std::string& spec) {
     for (const ReadoutRow& row : readout_table()) known.emplace_back(row.name);
     throw BadConfig(unknown_name("readout", name, known));
   }
+  if (readout.bag && std::holds_alternative<FineTuneProtocol>(readout.row->protocol)) {
+    throw BadConfig("readout \"" + printable(spec) +
+                    "\": fine-tuning trains on images, not on bags of patches; leave bag: out");
+  }
   readout.task_given = readout.task_given || readout.row->task_given;
   return readout;
 }

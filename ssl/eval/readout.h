@@ -15,7 +15,9 @@
 #include <variant>
 #include <vector>
 
+#include "ssl/eval/fine_tune.h"
 #include "ssl/eval/knn.h"
+#include "ssl/eval/linear_probe.h"
 
 namespace nagare::ssl {
 
@@ -31,11 +33,17 @@ struct KnnProtocol {
   bool predicts_task = false;  // the class to tell is the task
 };
 
+struct NearestMeanProtocol {};
+struct RidgeProtocol {};
+
+using ReadoutProtocol =
+    std::variant<KnnProtocol, NearestMeanProtocol, RidgeProtocol, LinearProtocol, FineTuneProtocol>;
+
 struct ReadoutRow {
   const char* name;
   const char* summary;
   const char* reference;
-  std::variant<KnnProtocol> protocol;
+  ReadoutProtocol protocol;
   bool task_given = false;
 };
 
@@ -51,7 +59,7 @@ struct Readout {
 };
 
 // Comma-separated specs.
-// errors  BadConfig naming the nearest readout, a fraction outside (0, 1], a spec that comes twice
+// errors  BadConfig naming the nearest readout, a fraction outside (0, 1], a spec that comes twice, fine-tuning on bags
 std::vector<Readout> parse_readouts(const std::string& text);
 
 }  // namespace nagare::ssl

@@ -1,6 +1,8 @@
 #include "ssl/eval/representation.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "kernels/parallel.h"
@@ -21,6 +23,21 @@ double squared_norm(const DenseMatrix& m) {
   double sum = 0.0;
   for (const double v : m.values) sum += v * v;
   return sum;
+}
+
+// Columns less their means; false for features that do not vary beyond the rounding of f32, of which nothing can be said.
+bool centre(DenseMatrix& m) {
+  const double before = squared_norm(m);
+  subtract_row(m, column_means(m));
+  return squared_norm(m) > 1e-20 * before;
+}
+
+DenseMatrix row_products(const DenseMatrix& m) {
+  DenseMatrix across{m.columns, m.rows, std::vector<double>(m.values.size())};
+  for (std::int64_t r = 0; r < m.rows; ++r) {
+    for (std::int64_t c = 0; c < m.columns; ++c) across(c, r) = m(r, c);
+  }
+  return vendor::transposed_product(across, across);
 }
 
 void check_same_rows(const char* who, const Tensor& x, const Tensor& y, bool same) {
@@ -89,12 +106,19 @@ double linear_cka(const Tensor& x, const Tensor& y) {
   DenseMatrix a = dense("linear_cka", x, 2);
   DenseMatrix b = dense("linear_cka", y, 2);
   check_same_rows("linear_cka", x, y, a.rows == b.rows);
-  subtract_row(a, column_means(a));
-  subtract_row(b, column_means(b));
+  if (!centre(a) || !centre(b)) return std::numeric_limits<double>::quiet_NaN();
+  // Whichever Gram matrices are smaller: <X X^T, Y Y^T> = |X^T Y|_F^2.
+  if (a.rows < std::max(a.columns, b.columns)) {
+    const DenseMatrix k = row_products(a);
+    const DenseMatrix l = row_products(b);
+    double cross = 0.0;
+    for (std::size_t i = 0; i < k.values.size(); ++i) cross += k.values[i] * l.values[i];
+    return std::clamp(cross / std::sqrt(squared_norm(k) * squared_norm(l)), 0.0, 1.0);
+  }
   const double cross = squared_norm(vendor::transposed_product(a, b));
   const double own = std::sqrt(squared_norm(vendor::transposed_product(a, a)) *
                                squared_norm(vendor::transposed_product(b, b)));
-  return cross / own;
+  return std::clamp(cross / own, 0.0, 1.0);
 }
 
 }  // namespace nagare::ssl

@@ -8,8 +8,10 @@
 //   alignment      rows normalised: mean |x_i - y_i|^alpha                          lower is better
 //   uniformity     rows normalised: ln mean_{i<j} exp(-t |x_i - x_j|^2)             lower is better
 //   rank           p_k = sigma_k / sum sigma + 1e-7,  exp(-sum_k p_k ln p_k); sigma the singular values of z,
-//                  not centred
+//                  not centred. NaN for features that are all 0
 //   linear_cka     columns centred: |X^T Y|_F^2 / (|X^T X|_F |Y^T Y|_F), in [0, 1]; NaN for constant features
+//
+// A row of zeros has no direction: normalised, it stays 0.
 //
 // errors  std::invalid_argument with the shapes; fewer than 2 rows for collapse, uniformity and linear_cka
 // source  Wang and Isola, ICML 2020 (alignment, uniformity); Garrido et al., ICML 2023 (RankMe); Kornblith et

@@ -2,29 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <stdexcept>
 
 #include "engine/autograd/tape.h"
-#include "engine/ops/shape_ops.h"
+#include "engine/ops/elementwise.h"
 #include "ssl/eval/dense.h"
 #include "ssl/eval/labelled_subset.h"
 
 namespace nagare::ssl {
 namespace {
-
-struct LabelledRows {
-  Tensor features;
-  std::vector<std::int64_t> labels;
-};
-
-LabelledRows rows_of(const Tensor& features, const std::vector<std::int64_t>& labels,
-                     const std::vector<std::int64_t>& ids) {
-  const tape::NoGrad no_grad;
-  LabelledRows rows;
-  if (ids.empty()) return rows;
-  rows.features = gather_rows(features, Tensor::from(ids, {static_cast<std::int64_t>(ids.size())}));
-  for (const std::int64_t id : ids) rows.labels.push_back(labels[static_cast<std::size_t>(id)]);
-  return rows;
-}
 
 std::vector<std::int64_t> ids_within(const std::vector<std::int64_t>& labels,
                                      const std::vector<std::int64_t>& classes) {
@@ -81,20 +68,19 @@ ReadoutResult knn_within_tasks(const KnnProtocol& protocol, const ReadoutData& d
   double right = 0.0;
   double all = 0.0;
   for (const auto& classes : data.tasks) {
-    LabelledRows bank = rows_of(data.bank.features, data.bank.labels, ids_within(data.bank.labels, classes));
-    const LabelledRows queries =
-        rows_of(data.queries, data.query_labels, ids_within(data.query_labels, classes));
-    if (bank.labels.empty() || queries.labels.empty()) {
+    const std::vector<std::int64_t> bank = ids_within(data.bank.labels, classes);
+    const std::vector<std::int64_t> of_task = ids_within(data.query_labels, classes);
+    if (bank.empty() || of_task.empty()) {
       result.tasks.push_back(kNotMeasured);
       continue;
     }
-    const Scores scores = knn_scores(protocol, {bank.features, std::move(bank.labels), data.bank.classes},
-                                     queries.features, settings);
-    const ReadoutResult of_task = judge(scores, queries.labels, {classes});
+    const LabelledFeatures queries = take_rows({data.queries, data.query_labels, data.bank.classes}, of_task);
+    const Scores scores = knn_scores(protocol, take_rows(data.bank, bank), queries.features, settings);
+    const double accuracy = judge(scores, queries.labels, {classes}).accuracy;
     const auto count = static_cast<double>(queries.labels.size());
-    result.tasks.push_back(of_task.accuracy);
+    result.tasks.push_back(accuracy);
     result.setting = scores.setting;
-    right += of_task.accuracy * count;
+    right += accuracy * count;
     all += count;
   }
   if (all > 0) result.accuracy = right / all;
@@ -131,36 +117,115 @@ ReadoutResult task_index(const KnnProtocol& protocol, const ReadoutData& data,
   return judge(scores, task_labels(data.query_labels, data.tasks), each);
 }
 
-ReadoutResult run(const KnnProtocol& protocol, bool task_given, const ReadoutData& data,
-                  const ReadoutSettings& settings) {
-  if (protocol.predicts_task) return task_index(protocol, data, settings);
-  if (task_given) return knn_within_tasks(protocol, data, settings);
-  return judge(knn_scores(protocol, data.bank, data.queries, settings), data.query_labels, data.tasks);
+ReadoutResult judged(const Scores& scores, bool task_given, const ReadoutData& data) {
+  return task_given ? judge_within_tasks(scores, data.query_labels, data.tasks)
+                    : judge(scores, data.query_labels, data.tasks);
 }
 
-std::int64_t labelled_of(const ReadoutRow& row) {
-  const auto* knn = std::get_if<KnnProtocol>(&row.protocol);
-  return knn != nullptr ? knn->labelled : 0;
+struct Run {
+  const Readout& readout;
+  const ReadoutData& data;  // its bank: the labelled images alone
+  const ReadoutSettings& settings;
+  const std::vector<std::int64_t>& ids;  // their numbers in the network's bank
+
+  ReadoutResult operator()(const KnnProtocol& protocol) const {
+    if (protocol.predicts_task) return task_index(protocol, data, settings);
+    if (readout.task_given) return knn_within_tasks(protocol, data, settings);
+    return judge(knn_scores(protocol, data.bank, data.queries, settings), data.query_labels, data.tasks);
+  }
+
+  ReadoutResult operator()(const NearestMeanProtocol&) const {
+    return of_probe(nearest_mean(data.bank, data.queries), kNotMeasured);
+  }
+
+  ReadoutResult operator()(const RidgeProtocol&) const {
+    const double lambda = choose_ridge_lambda(data.bank, settings.seed);
+    return of_probe(apply(fit_ridge(data.bank, lambda), data.queries), lambda);
+  }
+
+  ReadoutResult operator()(LinearProtocol protocol) const {
+    if (settings.epochs > 0) protocol.schedule.epochs = settings.epochs;
+    const bool crops = settings.augment && !readout.bag && protocol.crop_scale_min > 0.0F;
+    const Device device = data.network != nullptr ? data.network->input.device : Device::cpu;
+    const Tensor features = data.bank.features.to(device);
+    const auto cached = [&](const std::vector<std::int64_t>& rows, std::int64_t) {
+      return take_rows(features, rows);
+    };
+    const auto cropped = [&](const std::vector<std::int64_t>& rows, std::int64_t epoch) {
+      return features_of_crops(rows, epoch, protocol.crop_scale_min);
+    };
+    return judged(linear_probe(protocol,
+                               {.labels = data.bank.labels,
+                                .classes = data.bank.classes,
+                                .feature_dim = features.shape()[1],
+                                .features = crops ? FeatureSource(cropped) : FeatureSource(cached),
+                                .device = device,
+                                .seed = settings.seed},
+                               data.queries),
+                  readout.task_given, data);
+  }
+
+  ReadoutResult operator()(const FineTuneProtocol& protocol) const {
+    FineTuneRates rates = protocol.rates(readout.fraction);
+    if (settings.epochs > 0) rates.epochs = settings.epochs;
+    std::vector<std::int64_t> labels(static_cast<std::size_t>(network().bank_images.shape()[0]));
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      labels[static_cast<std::size_t>(ids[i])] = data.bank.labels[i];
+    const Scores scores = fine_tune(
+        protocol,
+        {.ids = ids, .labels = labels, .classes = data.bank.classes, .rates = rates, .seed = settings.seed},
+        network());
+    return judged(scores, readout.task_given, data);
+  }
+
+ private:
+  ReadoutResult of_probe(ProbeResult result, double setting) const {
+    return judged(
+        {.classes = data.bank.classes, .values = std::move(result.scores.values), .setting = setting},
+        readout.task_given, data);
+  }
+
+  const NetworkView& network() const {
+    if (data.network == nullptr)
+      throw std::invalid_argument("run_readout: " + readout.spec + " needs the network and its images");
+    return *data.network;
+  }
+
+  Tensor features_of_crops(const std::vector<std::int64_t>& rows, std::int64_t epoch, float scale) const {
+    const tape::NoGrad no_grad;
+    std::vector<std::int64_t> images;
+    for (const std::int64_t row : rows) images.push_back(ids[static_cast<std::size_t>(row)]);
+    const Tensor crops =
+        cropped_images(network().bank_images, images, network().input, scale, settings.seed, epoch);
+    return cast(network().backbone.forward(crops, /*training=*/false), DType::f32);
+  }
+};
+
+std::vector<std::int64_t> labelled_ids(const Readout& readout, const LabelledFeatures& bank,
+                                       std::uint64_t seed) {
+  std::vector<std::int64_t> ids(bank.labels.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto* knn = std::get_if<KnnProtocol>(&readout.row->protocol);
+  if (knn != nullptr && knn->labelled > 0)
+    ids = labelled_count(bank.labels, bank.classes, knn->labelled, seed);
+  if (readout.fraction == 1.0) return ids;
+  std::vector<std::int64_t> labels;
+  for (const std::int64_t id : ids) labels.push_back(bank.labels[static_cast<std::size_t>(id)]);
+  std::vector<std::int64_t> share;
+  for (const std::int64_t place : labelled_share(labels, bank.classes, readout.fraction, seed))
+    share.push_back(ids[static_cast<std::size_t>(place)]);
+  return share;
 }
 
 }  // namespace
 
 ReadoutResult run_readout(const Readout& readout, const ReadoutData& data, const ReadoutSettings& settings) {
-  LabelledFeatures bank = data.bank;
-  const auto choose = [&](const std::vector<std::int64_t>& ids) {
-    LabelledRows rows = rows_of(bank.features, bank.labels, ids);
-    bank.features = rows.features;
-    bank.labels = std::move(rows.labels);
-  };
-  if (const std::int64_t count = labelled_of(*readout.row); count > 0)
-    choose(labelled_count(bank.labels, bank.classes, count, settings.seed));
-  if (readout.fraction < 1.0)
-    choose(labelled_share(bank.labels, bank.classes, readout.fraction, settings.seed));
-  const ReadoutData chosen{bank, data.queries, data.query_labels, data.tasks};
-  ReadoutResult result =
-      std::visit([&](const auto& protocol) { return run(protocol, readout.task_given, chosen, settings); },
-                 readout.row->protocol);
-  result.labelled = static_cast<std::int64_t>(bank.labels.size());
+  const std::vector<std::int64_t> ids = labelled_ids(readout, data.bank, settings.seed);
+  const bool all = ids.size() == data.bank.labels.size();
+  const LabelledFeatures bank = all ? data.bank : take_rows(data.bank, ids);
+  const ReadoutData chosen{bank, data.queries, data.query_labels, data.tasks, data.network};
+  ReadoutResult result = std::visit(Run{readout, chosen, settings, ids}, readout.row->protocol);
+  result.labelled = static_cast<std::int64_t>(ids.size());
   return result;
 }
 

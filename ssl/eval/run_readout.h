@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "ssl/eval/network_view.h"
 #include "ssl/eval/probe.h"
 #include "ssl/eval/readout.h"
 #include "ssl/eval/scores.h"
@@ -15,6 +16,7 @@ struct ReadoutData {
   const Tensor& queries;  // f32 (Q, D)
   const std::vector<std::int64_t>& query_labels;
   const TaskClasses& tasks;
+  const NetworkView* network = nullptr;  // for readouts that train on images
 };
 
 // What readouts ask of the evaluation's options.
@@ -22,10 +24,12 @@ struct ReadoutSettings {
   std::int64_t neighbours = 20;
   float temperature = 0.07F;
   std::int64_t tasks_seen = 1;
+  bool augment = false;     // linear probes see crops
+  std::int64_t epochs = 0;  // 0: as published
   std::uint64_t seed = 0;
 };
 
-// errors  Diverged for features that are not finite
+// errors  Diverged for features that are not finite; std::invalid_argument when the network is needed and missing
 ReadoutResult run_readout(const Readout& readout, const ReadoutData& data, const ReadoutSettings& settings);
 
 }  // namespace nagare::ssl

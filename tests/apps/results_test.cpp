@@ -88,11 +88,33 @@ TEST_F(ResultsTest, StepLinesHoldTheDocumentedFields) {
     EXPECT_TRUE(fields.contains(field)) << field;
 }
 
-TEST_F(ResultsTest, EvalPrintsTheDocumentedFields) {
-  const Outcome judged =
-      run_nagare({"eval", run(), "--json", "--device", "cpu", "--eval.readouts", "knn,knn-plain"});
+TEST_F(ResultsTest, EvalPrintsTheDocumentedFieldsAndSavesThem) {
+  const std::vector<std::string> plain = {"eval", run(), "--json", "--device", "cpu"};
+  const Outcome bare = run_nagare(plain);
+  ASSERT_EQ(bare.exit_code, 0) << bare.err;
+  EXPECT_EQ(json::parse(bare.out)["ood"], json::array());
+  EXPECT_TRUE(json::parse(bare.out)["cka"].is_null());
+
+  std::vector<std::string> whole = plain;
+  whole.insert(whole.end(), {"--eval.readouts", "ridge,finetune@0.5", "--eval.epochs", "1", "--cka", "--save",
+                             "--ood", "fractal:classes=3,per-class=8,test-per-class=2,size=16,seed=9",
+                             "--ood", "fractal:classes=2,per-class=8,test-per-class=2,size=16,seed=8"});
+  const Outcome judged = run_nagare(whole);
   ASSERT_EQ(judged.exit_code, 0) << judged.err;
-  EXPECT_EQ(fields_of(json::parse(judged.out)), documented("## nagare eval"));
+  const json document = json::parse(judged.out);
+  EXPECT_EQ(fields_of(document), documented("## nagare eval"));
+  EXPECT_EQ(document["ood"].size(), 2U);
+  EXPECT_EQ(document["cka"]["checkpoints"], json({2, 4}));
+  EXPECT_EQ(document["cka"]["blocks"].size(), 5U);
+  EXPECT_NEAR(document["cka"]["between_blocks"][2][2].get<double>(), 1.0, 1e-9);
+  EXPECT_GT(document["cka"]["parameter_distances"][0].get<double>(), 0.0);
+
+  EXPECT_EQ(results()["evaluations"], json::array({document}));
+  const json line = lines("saved_evaluation").at(0);
+  EXPECT_EQ(line["evaluation"], document);
+  EXPECT_EQ(line["step"], 4);
+  EXPECT_EQ(
+      run_nagare({"eval", run() + "/checkpoints/step-000000004", "--save", "--device", "cpu"}).exit_code, 2);
 }
 
 TEST_F(ResultsTest, ReadoutsComeInTheOrderAsked) {
@@ -123,10 +145,11 @@ TEST_F(ResultsTest, AnEarlyEndLeavesNulls) {
 // Labels and readouts must not reach the weights.
 TEST_F(ResultsTest, EvaluationChangesNoWeight) {
   const std::string often = directory_ / "often";
-  ASSERT_EQ(
-      run_nagare(tiny_run(often, {"--eval-every", "1", "--eval.readouts", "knn-cla,task-index,knn-ucl@0.5"}))
-          .exit_code,
-      0);
+  ASSERT_EQ(run_nagare(tiny_run(often, {"--eval-every", "1", "--eval.readouts",
+                                        "knn-cla,task-index,knn-ucl@0.5,ridge,linear-moco,finetune,bag:ncm",
+                                        "--eval.epochs", "1", "--eval.augment", "--eval.bag", "grid"}))
+                .exit_code,
+            0);
   const std::string model = "/checkpoints/step-000000004/model.safetensors";
   EXPECT_EQ(read_all(run() + model), read_all(often + model));
 }
@@ -134,8 +157,10 @@ TEST_F(ResultsTest, EvaluationChangesNoWeight) {
 TEST_F(ResultsTest, ReadoutsDoNotDependOnThreads) {
   std::set<std::string> said;
   for (const char* threads : {"1", "2", "3"}) {
-    const Outcome judged = run_nagare({"eval", run(), "--json", "--device", "cpu", "--threads", threads,
-                                       "--eval.readouts", "knn,knn-cassle,knn-cla@0.5,knn-plain-task"});
+    const Outcome judged = run_nagare(
+        {"eval", run(), "--json", "--device", "cpu", "--threads", threads, "--eval.readouts",
+         "knn,knn-cla@0.5,knn-plain-task,ridge,ncm,linear-cassle,linear-moco-task,finetune@0.5,bag:knn",
+         "--eval.epochs", "2", "--eval.augment", "--eval.bag-patches", "4"});
     ASSERT_EQ(judged.exit_code, 0) << judged.err;
     json document = json::parse(judged.out);
     document.erase("seconds");

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cmath>
 
 #include "ssl/eval/probe.h"
@@ -54,6 +55,63 @@ TEST(RepresentationTest, CkaIsBlindToRotationAndScale) {
   EXPECT_LT(linear_cka(tensor_of(x), tensor_of(test::normal(30, 3, 3))), 0.5);
 }
 
+// The definition: centred columns, row by row.
+double cka_by_definition(const test::Matrix& x, const test::Matrix& y) {
+  const auto centred = [](test::Matrix m) {
+    for (std::int64_t c = 0; c < m.cols(); ++c) {
+      double mean = 0.0;
+      for (std::int64_t r = 0; r < m.rows(); ++r) mean += m(r, c) / static_cast<double>(m.rows());
+      for (std::int64_t r = 0; r < m.rows(); ++r) m(r, c) -= mean;
+    }
+    return m;
+  };
+  const auto squares = [](const test::Matrix& a, const test::Matrix& b) {
+    double sum = 0.0;
+    for (std::int64_t i = 0; i < a.cols(); ++i) {
+      for (std::int64_t j = 0; j < b.cols(); ++j) {
+        double product = 0.0;
+        for (std::int64_t r = 0; r < a.rows(); ++r) product += a(r, i) * b(r, j);
+        sum += product * product;
+      }
+    }
+    return sum;
+  };
+  const test::Matrix a = centred(x);
+  const test::Matrix b = centred(y);
+  return squares(a, b) / std::sqrt(squares(a, a) * squares(b, b));
+}
+
+TEST(RepresentationTest, CkaIsItsDefinitionForEveryShape) {
+  for (const auto& [rows, left, right] :
+       {std::array<std::int64_t, 3>{2, 1, 1}, {2, 5, 3}, {31, 7, 40}, {40, 7, 9}}) {
+    const test::Matrix x = test::normal(rows, left, 5);
+    const test::Matrix y = test::normal(rows, right, 6);
+    EXPECT_NEAR(linear_cka(tensor_of(x), tensor_of(y)), cka_by_definition(x, y), 1e-6);
+    EXPECT_NEAR(linear_cka(tensor_of(x), tensor_of(x)), 1.0, 1e-12);
+    EXPECT_LE(linear_cka(tensor_of(x), tensor_of(x)), 1.0);
+  }
+}
+
+// 0.1 is not a sum of halves: its mean over seven rows is off in the last bit, which must not pass for variation.
+TEST(RepresentationTest, ConstantFeaturesHaveNoSimilarity) {
+  const Tensor constant = Tensor::from(std::vector<float>(7 * 3, 0.1F), {7, 3});
+  EXPECT_TRUE(std::isnan(linear_cka(constant, tensor_of(test::normal(7, 2, 1)))));
+  EXPECT_TRUE(std::isnan(linear_cka(tensor_of(test::normal(7, 20, 1)), constant)));
+  EXPECT_TRUE(std::isnan(effective_rank(Tensor::zeros({5, 3})).rank));
+  EXPECT_NEAR(effective_rank(constant).rank, 1.0, 1e-4);
+}
+
+// Every row twice: spread and rank do not change, pairs at no distance count.
+TEST(RepresentationTest, DuplicatesAreRows) {
+  test::Matrix x = test::normal(20, 50, 4);
+  test::Matrix twice(40, 50);
+  for (std::int64_t r = 0; r < 40; ++r) std::ranges::copy(x.row(r / 2), twice.row(r).begin());
+  EXPECT_NEAR(effective_rank(tensor_of(twice)).rank, effective_rank(tensor_of(x)).rank, 1e-3);
+  EXPECT_EQ(effective_rank(tensor_of(x)).singular_values.size(), 20U);
+  EXPECT_GT(uniformity(tensor_of(twice)), uniformity(tensor_of(x)));
+  EXPECT_NEAR(linear_cka(tensor_of(twice), tensor_of(twice)), 1.0, 1e-12);
+}
+
 TEST(RepresentationTest, AlignmentIsTheDistanceOfPairs) {
   const Tensor x = Tensor::from(std::vector<float>{1, 0, 0, 3}, {2, 2});
   const Tensor y = Tensor::from(std::vector<float>{5, 0, 2, 0}, {2, 2});
@@ -81,6 +139,58 @@ TEST(ProbeTest, SeparableClassesAreTold) {
   const ProbeResult ridge = apply(fit_ridge(train, 1e-3), scaled);
   EXPECT_THAT(ridge.predictions, testing::ElementsAre(0, 2));
   EXPECT_DOUBLE_EQ(accuracy(ridge.predictions, {0, 1}), 50.0);
+}
+
+LabelledFeatures random_problem(std::int64_t rows, std::int64_t dims) {
+  LabelledFeatures train{.features = tensor_of(test::normal(rows, dims, 8)), .labels = {}, .classes = 3};
+  for (std::int64_t r = 0; r < rows; ++r) train.labels.push_back(r % 3);
+  return train;
+}
+
+// The gradient of |Yc - Xc W|^2 + lambda |W|^2 is zero: Xc^T (Y - X W - b) = lambda W, whatever way W was found.
+TEST(ProbeTest, RidgeSolvesItsEquationsWideAndTall) {
+  for (const auto& [rows, dims] : {std::pair<std::int64_t, std::int64_t>{12, 30}, {30, 12}, {13, 13}}) {
+    const LabelledFeatures train = random_problem(rows, dims);
+    const RidgeProbe probe = fit_ridge(train, 0.7);
+    const ProbeResult fitted = apply(probe, train.features);
+    const std::vector<float> x = train.features.to_vector<float>();
+    for (std::int64_t d = 0; d < dims; ++d) {
+      for (std::int64_t c = 0; c < 3; ++c) {
+        double gradient = 0.0;
+        for (std::int64_t r = 0; r < rows; ++r) {
+          const double y = train.labels[static_cast<std::size_t>(r)] == c ? 1.0 : 0.0;
+          gradient += x[static_cast<std::size_t>(r * dims + d)] * (y - fitted.scores(r, c));
+        }
+        EXPECT_NEAR(gradient, 0.7 * probe.weight(d, c), 1e-9);
+      }
+    }
+  }
+}
+
+TEST(ProbeTest, LambdaIsOneOfTheCandidates) {
+  const LabelledFeatures train = random_problem(90, 12);
+  const double lambda = choose_ridge_lambda(train, 3);
+  double trace = 0.0;
+  const std::vector<float> x = train.features.to_vector<float>();
+  for (std::size_t d = 0; d < 12; ++d) {
+    double mean = 0.0;
+    for (std::size_t r = 0; r < 90; ++r) mean += x[r * 12 + d] / 90.0;
+    for (std::size_t r = 0; r < 90; ++r) trace += (x[r * 12 + d] - mean) * (x[r * 12 + d] - mean);
+  }
+  const double power = std::log10(lambda / (trace / 12.0));
+  EXPECT_NEAR(power, std::round(power), 1e-9);
+  EXPECT_TRUE(power > -4.5 && power < 2.5) << power;
+  EXPECT_EQ(lambda, choose_ridge_lambda(train, 3));
+}
+
+TEST(ProbeTest, LambdaIsSafeWhereThereIsLittleToChooseBy) {
+  LabelledFeatures train{.features = Tensor::from(std::vector<float>{1, 0, 0, 1, 2, 2}, {3, 2}),
+                         .labels = {0, 1, 2},
+                         .classes = 4};                              // one image a class, and a class without
+  EXPECT_DOUBLE_EQ(choose_ridge_lambda(train, 1), (2.0 + 2.0) / 2);  // 1 x trace / D
+  train.features = same_rows(3);
+  EXPECT_DOUBLE_EQ(choose_ridge_lambda(train, 1), 1.0);
+  EXPECT_THAT(apply(fit_ridge(train, 1.0), same_rows(1)).predictions, testing::ElementsAre(0));
 }
 
 TEST(ProbeTest, RefusesLabelsAndPenaltiesOutOfRange) {

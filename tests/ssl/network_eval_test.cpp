@@ -1,0 +1,191 @@
+// What looks at networks and images: the whole evaluator, bags of patches, crops, fine-tuning, CKA, measures.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "engine/device/errors.h"
+#include "kernels/parallel.h"
+#include "ssl/augment/augmenter.h"
+#include "ssl/eval/evaluator.h"
+#include "ssl/eval/measures.h"
+#include "ssl/eval/network_cka.h"
+
+namespace nagare::ssl {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+const FeatureInput kInput{.mean = {0.5F, 0.5F, 0.5F}, .std = {0.25F, 0.25F, 0.25F}, .size = 16};
+
+struct Subject {
+  explicit Subject(std::uint64_t seed = 1)
+      : data(load_dataset("fractal:classes=4,per-class=8,test-per-class=3,size=16,seed=2", {})),
+        backbone(models::make_backbone("resnet18:width=4", {.image_size = 16, .seed = seed})) {}
+
+  std::vector<std::vector<float>> state() const {
+    nn::StateList list;
+    backbone->list_state(list);
+    std::vector<std::vector<float>> values;
+    for (const nn::StateEntry& entry : list.entries()) {
+      if (entry.tensor.dtype() == DType::f32) values.push_back(entry.tensor.to_vector<float>());
+    }
+    return values;
+  }
+
+  Evaluation evaluate(EvaluationOptions options) const {
+    options.batch = 5;
+    return Evaluator(data, {{0, 1}, {2, 3}}, options).evaluate(*backbone, kInput, 2);
+  }
+
+  Dataset data;
+  std::unique_ptr<models::Backbone> backbone;
+};
+
+std::vector<double> numbers(const Evaluation& evaluation) {
+  std::vector<double> all = {evaluation.measures.rank, evaluation.measures.alignment,
+                             evaluation.measures.uniformity};
+  for (const ReadoutResult& readout : evaluation.readouts) {
+    all.push_back(readout.accuracy);
+    all.insert(all.end(), readout.tasks.begin(), readout.tasks.end());
+  }
+  return all;
+}
+
+TEST(NetworkEvalTest, TheNetworkStaysAndTheNumbersRepeat) {
+  const Subject subject;
+  const auto before = subject.state();
+  const EvaluationOptions options{
+      .readouts = "knn,ridge,linear-moco@0.5,finetune,finetune-swav@0.5,bag:knn,bag:linear-emp-task",
+      .augment = true,
+      .epochs = 2,
+      .bag = {.count = 3}};
+  const int threads_before = threads();
+  set_threads(1);
+  const std::vector<double> one = numbers(subject.evaluate(options));
+  set_threads(3);
+  EXPECT_EQ(one, numbers(subject.evaluate(options)));
+  set_threads(threads_before);
+  EXPECT_EQ(subject.state(), before);
+  for (const double number : one) EXPECT_TRUE(std::isfinite(number));
+}
+
+// Judged by the images that it learns from.
+TEST(NetworkEvalTest, FineTuningLearns) {
+  Subject subject;
+  subject.data.test = subject.data.train;
+  const Evaluation evaluation = subject.evaluate({.readouts = "finetune,finetune@0.2", .epochs = 60});
+  EXPECT_GT(evaluation.readouts[0].accuracy, 60.0);  // chance: 25
+  EXPECT_EQ(evaluation.readouts[0].labelled, 32);
+  EXPECT_EQ(evaluation.readouts[1].labelled, 8);
+  EXPECT_EQ(evaluation.readouts[0].setting, 60.0);
+}
+
+TEST(NetworkEvalTest, ClassesOfNoTaskAreLeftOut) {
+  const Subject subject;
+  const Evaluation evaluation =
+      Evaluator(subject.data, {{0}, {1}}, {.readouts = "knn"}).evaluate(*subject.backbone, kInput, 1);
+  EXPECT_EQ(evaluation.readouts[0].labelled, 16);
+  EXPECT_THROW(Evaluator(subject.data, {{7}}, {.readouts = "knn"}), BadData);
+}
+
+TEST(NetworkEvalTest, WeightsThatAreNotFiniteAreRefused) {
+  const Subject subject;
+  nn::StateList list;
+  subject.backbone->list_state(list);
+  list.find("conv1.weight")->tensor.data<float>()[0] = NAN;
+  for (const char* readout : {"knn", "ridge", "ncm"})
+    EXPECT_THAT([&] { subject.evaluate({.readouts = readout}); },
+                ThrowsMessage<Diverged>(HasSubstr("finite")));
+}
+
+TEST(NetworkEvalTest, NothingIsMeasuredWithoutImages) {
+  const Subject subject;
+  EXPECT_TRUE(std::isnan(subject.evaluate({.measure_images = 0}).measures.rank));
+  EXPECT_TRUE(std::isnan(subject.evaluate({.measure_images = 1}).measures.rank));
+  const Measures m = subject.evaluate({.measure_images = 7}).measures;
+  EXPECT_TRUE(m.rank >= 1.0 && m.rank <= 7.1) << m.rank;
+  EXPECT_TRUE(m.alignment > 0.0 && m.uniformity < 0.0 && m.spread > 0.0 && m.mean_norm < 1.0);
+}
+
+// The mean over the definition's windows, image by image.
+TEST(BagTest, AGridIsTheMeanOfItsWindows) {
+  const Subject subject;
+  const Tensor images = subject.data.test.images.rows(0, 3);
+  const Tensor grid = bag_features(*subject.backbone, images, kInput, {.patches = "grid"}, {.batch = 30});
+  std::vector<double> mean(32);
+  for (std::int64_t y = 0; y <= 8; y += 2) {
+    for (std::int64_t x = 0; x <= 8; x += 2) {
+      const Tensor window = Tensor::empty({1, 8, 8, 3}, {.dtype = DType::u8});
+      for (std::int64_t r = 0; r < 8; ++r) {
+        for (std::int64_t c = 0; c < 24; ++c) {
+          window.data<std::uint8_t>()[r * 24 + c] =
+              images.data<std::uint8_t>()[((1 * 16 + y + r) * 16 + x) * 3 + c];
+        }
+      }
+      const std::vector<float> row =
+          extract_features(*subject.backbone, window, kInput, 1).to_vector<float>();
+      for (std::size_t d = 0; d < 32; ++d) mean[d] += row[d] / 25.0;
+    }
+  }
+  const std::vector<float> got = grid.rows(1, 1).to_vector<float>();
+  for (std::size_t d = 0; d < 32; ++d) EXPECT_NEAR(got[d], mean[d], 1e-4);
+}
+
+TEST(BagTest, RandomPatchesDependOnSeedAndDrawAlone) {
+  const Subject subject;
+  const Tensor images = subject.data.test.images.rows(0, 5);
+  const auto bag = [&](const BagDraw& draw) {
+    return bag_features(*subject.backbone, images, kInput, {.count = 4}, draw).to_vector<float>();
+  };
+  const std::vector<float> whole = bag({.seed = 1, .draw = 0, .batch = 64});
+  const std::vector<float> pieces = bag({.seed = 1, .draw = 0, .batch = 1});
+  for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_NEAR(whole[i], pieces[i], 1e-5);
+  EXPECT_NE(whole, bag({.seed = 1, .draw = 1, .batch = 64}));
+  EXPECT_NE(whole, bag({.seed = 2, .draw = 0, .batch = 64}));
+}
+
+TEST(BagTest, RefusesUnknownKinds) {
+  EXPECT_THAT([] { (BagOptions{.patches = "some"}).check(); },
+              ThrowsMessage<BadConfig>(HasSubstr("\"some\"")));
+  EXPECT_THROW(BagOptions{.count = 0}.check(), BadConfig);
+}
+
+TEST(NetworkCkaTest, ANetworkIsLikeItself) {
+  const Subject a;
+  const Subject b(2);
+  const Tensor& images = a.data.test.images;
+  const BlockFeatures of_a = block_features(*a.backbone, images, kInput, 5);
+  const BlockFeatures of_b = block_features(*b.backbone, images, kInput, 12);
+  EXPECT_THAT(of_a.names, testing::ElementsAre("conv1", "layer1", "layer2", "layer3", "layer4"));
+  const AccuracyMatrix blocks = cka_between_blocks(of_a, of_a);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_NEAR(blocks[i][i], 1.0, 1e-9);
+  EXPECT_NEAR(blocks[1][3], blocks[3][1], 1e-9);
+  const auto networks = cka_between_networks({of_a, of_b});
+  ASSERT_EQ(networks.size(), 5U);
+  EXPECT_LT(networks[4][0][1], 1.0);
+  EXPECT_NEAR(networks[4][0][1], networks[4][1][0], 1e-9);
+  // The last block, pooled, is the feature.
+  const Tensor features = extract_features(*a.backbone, images, kInput, 12);
+  const std::vector<float> want = features.to_vector<float>();
+  const std::vector<float> got = of_a.features[4].to_vector<float>();
+  for (std::size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-5);
+}
+
+TEST(NetworkCkaTest, ParametersHaveADistance) {
+  const Subject a;
+  const Subject same;
+  EXPECT_DOUBLE_EQ(parameter_distance(*a.backbone, *same.backbone), 0.0);
+  nn::StateList list;
+  same.backbone->list_state(list);
+  list.find("conv1.weight")->tensor.data<float>()[0] += 3.0F;
+  list.find("bn1.running_mean")->tensor.data<float>()[0] += 5.0F;  // a buffer
+  list.find("bn1.weight")->tensor.data<float>()[0] += 4.0F;
+  EXPECT_NEAR(parameter_distance(*a.backbone, *same.backbone), 5.0, 1e-5);
+  const auto other = models::make_backbone("resnet18:width=8", {.image_size = 16});
+  EXPECT_THROW(parameter_distance(*a.backbone, *other), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace nagare::ssl
