@@ -196,7 +196,7 @@ __device__ void augment_crop(const Augment& p, const AugmentParameters& crop, co
 }
 
 template <class In, class Out>
-__global__ void __launch_bounds__(kBlock, 3)
+__global__ void __launch_bounds__(kBlock, 2)
     augment_crops(Augment p, std::int64_t slot_bytes, bool in_shared, const In* images,
                   const AugmentParameters* crops, Out* out, char* scratch) {
   NAGARE_DYNAMIC_SHARED(float4, shared);
