@@ -23,8 +23,8 @@ void CrossCorrelation::check() const {
 }
 
 std::int64_t CrossCorrelation::scratch_floats() const {
-  return std::max(cpu::CorrelationScratch(*this, Carve(nullptr)).floats,
-                  cuda::CorrelationScratch(*this, Carve(nullptr)).floats);
+  return std::max(cpu::CorrelationScratch(*this, ScratchParts(nullptr)).floats,
+                  cuda::CorrelationScratch(*this, ScratchParts(nullptr)).floats);
 }
 
 namespace cpu {
@@ -261,7 +261,7 @@ template <class T>
 void cross_correlation(const CrossCorrelation& p, const T* x, const T* y, float* scratch,
                        const CrossCorrelationOutputs<T>& out, Stream) {
   p.check();
-  const Scratch s(p, Carve(scratch));
+  const Scratch s(p, ScratchParts(scratch));
   standardise(p, x, y, s);
   if (p.by_rows()) {
     if (out.correlation != nullptr) {

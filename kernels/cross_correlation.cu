@@ -193,7 +193,7 @@ template <class T>
 void cross_correlation(const CrossCorrelation& p, const T* x, const T* y, float* scratch,
                        const CrossCorrelationOutputs<T>& out, Stream stream) {
   p.check();
-  const Scratch s(p, Carve(scratch));
+  const Scratch s(p, ScratchParts(scratch));
   const Views<T> views{x, y};
   const dim3 square(static_cast<unsigned>(s.column_tiles), static_cast<unsigned>(s.column_tiles));
   launch_column_moments("cross_correlation_moments", p.rows, p.cols, views, s.mean, s.inverse, stream);

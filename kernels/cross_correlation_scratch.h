@@ -2,9 +2,9 @@
 // How the twins of cross_correlation use their scratch memory.
 #include <algorithm>
 
-#include "kernels/carve.h"
 #include "kernels/cross_correlation.h"
 #include "kernels/gram.h"
+#include "kernels/scratch.h"
 
 namespace nagare::kernels {
 
@@ -15,22 +15,22 @@ struct CorrelationScratch {
       128;  // side of a tile of C; columns whose gradients are made at a time
   static constexpr std::int64_t kSlots = 16;  // column blocks in work at the same time, at most
 
-  CorrelationScratch(const CrossCorrelation& p, Carve carve)
+  CorrelationScratch(const CrossCorrelation& p, ScratchParts parts)
       : stride(padded(p.cols)),
         blocks((p.cols + kTile - 1) / kTile),
         slots(std::min(blocks, kSlots)),
         order(p.by_rows() ? p.rows : p.cols),
         order_stride(padded(order)),
-        a(carve.take(p.rows * stride)),
-        b(carve.take(p.rows * stride)),
-        inverse_a(carve.take(p.cols)),
-        inverse_b(carve.take(p.cols)),
-        diagonal(carve.take(p.cols)),
-        matrix(carve.take(order * order_stride)),
-        other_matrix(p.by_rows() ? carve.take(order * order_stride) : nullptr),
-        partial(carve.take(std::max(p.rows, blocks * blocks))),
-        tiles(carve.take(slots * p.rows * kTile)),
-        floats(carve.used()) {}
+        a(parts.take<float>(p.rows * stride)),
+        b(parts.take<float>(p.rows * stride)),
+        inverse_a(parts.take<float>(p.cols)),
+        inverse_b(parts.take<float>(p.cols)),
+        diagonal(parts.take<float>(p.cols)),
+        matrix(parts.take<float>(order * order_stride)),
+        other_matrix(p.by_rows() ? parts.take<float>(order * order_stride) : nullptr),
+        partial(parts.take<float>(std::max(p.rows, blocks * blocks))),
+        tiles(parts.take<float>(slots * p.rows * kTile)),
+        floats(parts.used() / static_cast<std::int64_t>(sizeof(float))) {}
 
   std::int64_t stride, blocks, slots, order, order_stride;
   float *a, *b;                  // standardised views
@@ -47,7 +47,7 @@ struct CorrelationScratch {
 namespace cuda {
 
 struct CorrelationScratch {
-  CorrelationScratch(const CrossCorrelation& p, Carve carve)
+  CorrelationScratch(const CrossCorrelation& p, ScratchParts parts)
       : row_tiles((p.rows + kGramTile - 1) / kGramTile),
         column_tiles((p.cols + kGramTile - 1) / kGramTile),
         splits(p.by_rows() ? gram_splits(p.rows, p.cols) : 0),
@@ -55,15 +55,15 @@ struct CorrelationScratch {
         product_partials(p.by_rows() ? std::min<std::int64_t>((p.rows * p.rows + 255) / 256, 1024)
                                      : column_tiles * column_tiles),
         partials(product_partials + (p.by_rows() ? (p.cols + 31) / 32 : 0)),
-        mean(carve.take(2 * p.cols)),
-        inverse(carve.take(2 * p.cols)),
-        diagonal(carve.take(p.by_rows() ? p.cols : 0)),
-        matrix(carve.take(p.by_rows() ? 2 * p.rows * p.rows : p.cols * p.cols)),
-        split_matrix(carve.take(2 * splits * p.rows * p.rows)),
-        gradient(carve.take(2 * p.rows * p.cols)),
-        along(carve.take(2 * row_tiles * p.cols)),
-        partial(carve.take(partials)),
-        floats(carve.used()) {}
+        mean(parts.take<float>(2 * p.cols)),
+        inverse(parts.take<float>(2 * p.cols)),
+        diagonal(parts.take<float>(p.by_rows() ? p.cols : 0)),
+        matrix(parts.take<float>(p.by_rows() ? 2 * p.rows * p.rows : p.cols * p.cols)),
+        split_matrix(parts.take<float>(2 * splits * p.rows * p.rows)),
+        gradient(parts.take<float>(2 * p.rows * p.cols)),
+        along(parts.take<float>(2 * row_tiles * p.cols)),
+        partial(parts.take<float>(partials)),
+        floats(parts.used() / static_cast<std::int64_t>(sizeof(float))) {}
 
   std::int64_t row_tiles, column_tiles, splits, product_partials, partials;
   float *mean, *inverse;  // (2, cols)

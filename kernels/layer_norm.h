@@ -11,7 +11,8 @@
 // gamma, beta, d...     f32 (cols);  mean, inverse_deviation (m and s)  f32 (rows)
 // epsilon               positive; 1e-5 (PyTorch) or 1e-6 (ViT)
 // aliasing              y may be x, dx may be dy
-// special               a row with NaN or infinity comes out NaN and harms no other row of y
+// special               a row with NaN or infinity comes out NaN and harms no other row of y; beyond |x| = 1e18 the
+//                       squares overflow and the row comes out 0
 // accuracy              two passes over a row, so a large mean costs no digits of the variance
 // determinism           bit-identical from run to run, for any number of threads
 // cost                  floor: one read of x and one write of y; backward reads x and dy twice, writes dx

@@ -18,7 +18,8 @@
 // partials  scratch for 3 * count_blocks(segments) floats
 // aliasing  pointers of different roles or segments must not overlap
 // special   NaN and infinity pass through all of them as arithmetic has it; clip_value keeps NaN
-// accuracy  sums: relative 1e-6; they are added in an order given by the lengths alone, so bits do not vary
+// accuracy  sums: relative 1e-6 for norms below 1e19, whose squares f32 can hold; added in an order given by the
+//           lengths alone, so bits do not vary
 // cost      one read and one write per pointer and element; launches: 1 per 128 segments
 // source    PyTorch's torch.optim semantics; LARS: You et al., arXiv:1708.03888, and the variants named below
 #include <cmath>

@@ -1,5 +1,5 @@
 #pragma once
-// Cuts the one block of scratch memory that a CPU kernel is given into its parts. On a null base it only measures them, so
+// Cuts the one block of scratch memory that a kernel is given into its parts. On a null base it only measures them, so
 // that the size and the layout are written once:
 //
 //   Space take_space(const Shape& p, ScratchParts& parts) { return {.a = parts.take<float>(p.n), ...}; }
@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace nagare::kernels::cpu {
+namespace nagare::kernels {
 
 class ScratchParts {
  public:
@@ -28,4 +28,4 @@ class ScratchParts {
   std::int64_t used_ = 0;
 };
 
-}  // namespace nagare::kernels::cpu
+}  // namespace nagare::kernels

@@ -26,8 +26,8 @@ void VarianceCovariance::check() const {
 }
 
 std::int64_t VarianceCovariance::scratch_floats() const {
-  return std::max(cpu::CovarianceScratch(*this, Carve(nullptr)).floats,
-                  cuda::CovarianceScratch(*this, Carve(nullptr)).floats);
+  return std::max(cpu::CovarianceScratch(*this, ScratchParts(nullptr)).floats,
+                  cuda::CovarianceScratch(*this, ScratchParts(nullptr)).floats);
 }
 
 namespace cpu {
@@ -222,7 +222,7 @@ template <class T>
 void variance_covariance(const VarianceCovariance& p, const T* x, const T* y, float* scratch,
                          const VarianceCovarianceOutputs<T>& out, Stream) {
   p.check();
-  const Scratch s(p, Carve(scratch));
+  const Scratch s(p, ScratchParts(scratch));
   const double invariance = invariance_and_moments(p, x, y, s);
   const double variance = p.variance_weight != 0.0F ? variance_term(p, s) : 0.0;
   const double covariance = p.needs_products() ? covariance_term(p, s) : 0.0;

@@ -203,7 +203,7 @@ template <class T>
 void variance_covariance(const VarianceCovariance& p, const T* x, const T* y, float* scratch,
                          const VarianceCovarianceOutputs<T>& out, Stream stream) {
   p.check();
-  const Scratch s(p, Carve(scratch));
+  const Scratch s(p, ScratchParts(scratch));
   const Views<T> views{x, y};
   launch_terms(p, views, s, out.terms, stream);
   const unsigned learning = (out.dx != nullptr ? 1U : 0U) + (out.dy != nullptr ? 1U : 0U);

@@ -2,8 +2,8 @@
 // How the twins of variance_covariance use their scratch memory.
 #include <algorithm>
 
-#include "kernels/carve.h"
 #include "kernels/gram.h"
+#include "kernels/scratch.h"
 #include "kernels/variance_covariance.h"
 
 namespace nagare::kernels {
@@ -14,22 +14,22 @@ struct CovarianceScratch {
   static constexpr std::int64_t kTile = 128;  // columns whose gradients are made at a time
   static constexpr std::int64_t kSlots = 16;  // such blocks in work at the same time, at most
 
-  CovarianceScratch(const VarianceCovariance& p, Carve carve)
+  CovarianceScratch(const VarianceCovariance& p, ScratchParts parts)
       : stride(padded(p.cols)),
         blocks((p.cols + kTile - 1) / kTile),
         slots(std::min(blocks, kSlots)),
         order(p.by_rows() ? p.rows : p.cols),
         order_stride(padded(order)),
         moment_blocks((p.cols + kMomentColumns - 1) / kMomentColumns),
-        mean{carve.take(p.cols), carve.take(p.cols)},
-        variance{carve.take(p.cols), carve.take(p.cols)},
-        partial(carve.take(std::max(moment_blocks, 2 * order))),
-        centred{carve.take(p.needs_moments() ? p.rows * stride : 0),
-                carve.take(p.needs_moments() ? p.rows * stride : 0)},
-        matrix{carve.take(p.needs_products() ? order * order_stride : 0),
-               carve.take(p.needs_products() ? order * order_stride : 0)},
-        tiles(carve.take(p.needs_products() ? slots * p.rows * kTile : 0)),
-        floats(carve.used()) {}
+        mean{parts.take<float>(p.cols), parts.take<float>(p.cols)},
+        variance{parts.take<float>(p.cols), parts.take<float>(p.cols)},
+        partial(parts.take<float>(std::max(moment_blocks, 2 * order))),
+        centred{parts.take<float>(p.needs_moments() ? p.rows * stride : 0),
+                parts.take<float>(p.needs_moments() ? p.rows * stride : 0)},
+        matrix{parts.take<float>(p.needs_products() ? order * order_stride : 0),
+               parts.take<float>(p.needs_products() ? order * order_stride : 0)},
+        tiles(parts.take<float>(p.needs_products() ? slots * p.rows * kTile : 0)),
+        floats(parts.used() / static_cast<std::int64_t>(sizeof(float))) {}
 
   std::int64_t stride, blocks, slots, order, order_stride, moment_blocks;
   float* mean[2];
@@ -46,7 +46,7 @@ struct CovarianceScratch {
 namespace cuda {
 
 struct CovarianceScratch {
-  CovarianceScratch(const VarianceCovariance& p, Carve carve)
+  CovarianceScratch(const VarianceCovariance& p, ScratchParts parts)
       : row_tiles((p.rows + kGramTile - 1) / kGramTile),
         column_tiles((p.cols + kGramTile - 1) / kGramTile),
         order(p.by_rows() ? p.rows : p.cols),
@@ -56,15 +56,15 @@ struct CovarianceScratch {
         covariance_parts(!p.needs_products() ? 0
                          : p.by_rows()       ? std::min<std::int64_t>((p.rows * p.rows + 255) / 256, 1024)
                                              : 2 * lower_tiles(p.cols)),
-        mean(carve.take(2 * p.cols)),
-        squares(carve.take(2 * p.cols)),
-        matrix(carve.take(p.needs_products() ? 2 * order * order : 0)),
-        split_matrix(carve.take(2 * splits * p.rows * p.rows)),
-        invariance(carve.take(invariance_parts)),
-        hinge(carve.take(column_parts)),
-        diagonal(carve.take(column_parts)),
-        covariance(carve.take(covariance_parts)),
-        floats(carve.used()) {}
+        mean(parts.take<float>(2 * p.cols)),
+        squares(parts.take<float>(2 * p.cols)),
+        matrix(parts.take<float>(p.needs_products() ? 2 * order * order : 0)),
+        split_matrix(parts.take<float>(2 * splits * p.rows * p.rows)),
+        invariance(parts.take<float>(invariance_parts)),
+        hinge(parts.take<float>(column_parts)),
+        diagonal(parts.take<float>(column_parts)),
+        covariance(parts.take<float>(covariance_parts)),
+        floats(parts.used() / static_cast<std::int64_t>(sizeof(float))) {}
 
   std::int64_t row_tiles, column_tiles, order, splits, invariance_parts, column_parts, covariance_parts;
   float *mean, *squares;  // (2, cols)
