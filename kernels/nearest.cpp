@@ -363,7 +363,7 @@ template void nearest<bf16>(const Nearest&, const bf16*, const bf16*, const floa
 std::int64_t Nearest::scratch_bytes(Device device) const {
   check();
   if (device == Device::cuda) return nearest_lists(*this, nullptr).bytes(queries);
-  cpu::ScratchParts parts(nullptr);
+  ScratchParts parts(nullptr);
   parts.take<char>(cpu::workers(*this) * cpu::workspace_bytes(*this));
   if (through_bf16) cpu::take_rounded(*this, parts);
   return parts.used();

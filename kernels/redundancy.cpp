@@ -361,7 +361,7 @@ template void redundancy_evict<bf16>(const Redundancy&, const bf16*, const std::
 std::int64_t Redundancy::scratch_bytes(Device device) const {
   check();
   if (device == Device::cuda) return redundancy_space(*this, nullptr).bytes;
-  cpu::ScratchParts parts(nullptr);
+  ScratchParts parts(nullptr);
   cpu::take_space(*this, parts);
   return parts.used();
 }
