@@ -73,7 +73,7 @@ Part judge_elsewhere(const TrainedNetwork& network) {
     const ssl::Dataset data = load_data(options);
     std::vector<std::int64_t> classes;
     for (std::int64_t c = 0; c < data.classes(); ++c) classes.push_back(c);
-    const ssl::Evaluator evaluator(data, {classes}, evaluation_options(options));
+    const ssl::Evaluator evaluator(data, {.classes = {classes}}, evaluation_options(options));
     const ssl::Evaluation evaluation = evaluator.evaluate(*network.backbone, network.input, 1);
     const std::vector<std::string> names = evaluator.readout_names();
     part.json.push_back({{"data", spec},
@@ -168,7 +168,8 @@ ExitCode run_eval(const Settings& settings, Console& console) {
   const ssl::Stream stream = ssl::make_stream(data, stream_options(options));
   console.note(
       fmt::format("{}, step {}, on {}", network.checkpoint.string(), network.manifest.step, options.data));
-  const ssl::Evaluator evaluator(data, stream.task_classes, evaluation_options(options));
+  const ssl::Evaluator evaluator(data, {stream.task_classes, stream.task_domains},
+                                 evaluation_options(options));
   const std::vector<std::string> names = evaluator.readout_names();
   const ssl::Evaluation evaluation = evaluator.evaluate(
       *network.backbone, network.input, std::min(network.manifest.task + 1, evaluator.tasks()));

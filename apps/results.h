@@ -23,7 +23,7 @@ struct RunSummary {
   std::string out;
   const Manifest& manifest;
   std::uint64_t stream_digest = 0;
-  const ssl::TaskClasses& task_classes;
+  const std::vector<std::vector<std::int64_t>>& task_classes;
 };
 
 nlohmann::ordered_json results_json(const RunSummary& summary);

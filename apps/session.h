@@ -19,7 +19,7 @@ struct Session {
   std::string device_note;  // why `auto` took the CPU
   Manifest manifest;        // step and task 0
   std::uint64_t stream_digest = 0;
-  ssl::TaskClasses task_classes;
+  std::vector<std::vector<std::int64_t>> task_classes;
 };
 
 // The file, environment and flags of a command on top of its preset: BadConfig names the place of any mistake.

@@ -24,34 +24,34 @@ Split evenly_spaced(const Split& split, std::int64_t count) {
     const Tensor image = split.images.rows(from, 1);
     std::memcpy(chosen.images.rows(i, 1).raw(), image.raw(), image.bytes());
     chosen.labels.classes.push_back(split.labels.classes[static_cast<std::size_t>(from)]);
+    if (!split.labels.domains.empty())
+      chosen.labels.domains.push_back(split.labels.domains[static_cast<std::size_t>(from)]);
   }
   return chosen;
 }
 
-// The images of classes that some task has.
-Split of_tasks(const Split& split, const TaskClasses& tasks) {
+// The images that are of some task.
+Split of_tasks(const Split& split, const Tasks& tasks) {
   std::vector<std::int64_t> ids;
-  for (std::int64_t id = 0; id < split.size(); ++id) {
-    const std::int64_t label = split.labels.classes[static_cast<std::size_t>(id)];
-    const bool in_a_task = std::ranges::any_of(
-        tasks, [&](const auto& classes) { return std::ranges::find(classes, label) != classes.end(); });
-    if (in_a_task) ids.push_back(id);
-  }
+  for (const auto& rows : rows_of_tasks(tasks, split.labels.classes, split.labels.domains))
+    ids.insert(ids.end(), rows.begin(), rows.end());
+  std::ranges::sort(ids);
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return static_cast<std::int64_t>(ids.size()) == split.size() ? split : take(split, ids);
 }
 
 }  // namespace
 
-Evaluator::Evaluator(const Dataset& dataset, TaskClasses task_classes, const EvaluationOptions& options)
-    : task_classes_(std::move(task_classes)), classes_(dataset.classes()), options_(options) {
+Evaluator::Evaluator(const Dataset& dataset, Tasks tasks, const EvaluationOptions& options)
+    : tasks_(std::move(tasks)), classes_(dataset.classes()), options_(options) {
   if (options.neighbours < 1 || !(options.temperature > 0.0F) || options.batch < 1) {
     throw BadConfig(
         "evaluation: need at least 1 neighbour, a positive temperature and a batch of at least 1");
   }
   options.bag.check();
   readouts_ = parse_readouts(options.readouts);
-  bank_ = evenly_spaced(of_tasks(dataset.train, task_classes_), options.bank_images);
-  queries_ = evenly_spaced(of_tasks(dataset.test, task_classes_), options.test_images);
+  bank_ = evenly_spaced(of_tasks(dataset.train, tasks_), options.bank_images);
+  queries_ = evenly_spaced(of_tasks(dataset.test, tasks_), options.test_images);
   if (bank_.size() == 0 || queries_.size() == 0) {
     throw BadData(dataset.spec + ": evaluation needs training and test images, there are " +
                   std::to_string(bank_.size()) + " and " + std::to_string(queries_.size()));
@@ -70,7 +70,8 @@ Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& i
   const std::int64_t start = io::monotonic_nanoseconds();
   LabelledFeatures bank{.features = extract_features(backbone, bank_.images, input, options_.batch),
                         .labels = bank_.labels.classes,
-                        .classes = classes_};
+                        .classes = classes_,
+                        .domains = bank_.labels.domains};
   const Tensor queries = extract_features(backbone, queries_.images, input, options_.batch);
   refuse_not_finite(bank.features);
   refuse_not_finite(queries);
@@ -102,8 +103,9 @@ Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& i
     const ReadoutData data{.bank = readout.bag ? bag_bank : bank,
                            .queries = readout.bag ? bag_queries : queries,
                            .query_labels = queries_.labels.classes,
-                           .tasks = task_classes_,
-                           .network = &network};
+                           .tasks = tasks_,
+                           .network = &network,
+                           .query_domains = queries_.labels.domains};
     evaluation.readouts.push_back(run_readout(readout, data, settings));
   }
   evaluation.seconds = io::seconds_since(start);

@@ -36,9 +36,9 @@ struct EvaluationOptions {
 
 class Evaluator {
  public:
-  // task_classes: the classes of each task. Keeps references to the data set.
+  // tasks: whose accuracies are told apart. Keeps references to the data set.
   // errors  BadConfig for options out of range, BadData without training or test images
-  Evaluator(const Dataset& dataset, TaskClasses task_classes, const EvaluationOptions& options);
+  Evaluator(const Dataset& dataset, Tasks tasks, const EvaluationOptions& options);
 
   // tasks_seen: how many tasks have begun, >= 1; some readouts depend on it.
   Evaluation evaluate(models::Backbone& backbone, const FeatureInput& input, std::int64_t tasks_seen) const;
@@ -47,12 +47,12 @@ class Evaluator {
   std::vector<std::string> readout_names() const;
   // The test images that are judged: (Q, H, W, 3) u8.
   const Tensor& query_images() const { return queries_.images; }
-  std::int64_t tasks() const { return static_cast<std::int64_t>(task_classes_.size()); }
+  std::int64_t tasks() const { return static_cast<std::int64_t>(tasks_.size()); }
 
  private:
   Split bank_;
   Split queries_;
-  TaskClasses task_classes_;
+  Tasks tasks_;
   std::int64_t classes_;
   EvaluationOptions options_;
   std::vector<Readout> readouts_;

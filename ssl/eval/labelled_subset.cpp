@@ -44,6 +44,9 @@ Tensor take_rows(const Tensor& features, const std::vector<std::int64_t>& ids) {
 LabelledFeatures take_rows(const LabelledFeatures& labelled, const std::vector<std::int64_t>& ids) {
   LabelledFeatures taken{
       .features = take_rows(labelled.features, ids), .labels = {}, .classes = labelled.classes};
+  for (const std::int64_t id : ids) {
+    if (!labelled.domains.empty()) taken.domains.push_back(labelled.domains[static_cast<std::size_t>(id)]);
+  }
   for (const std::int64_t id : ids) taken.labels.push_back(labelled.labels[static_cast<std::size_t>(id)]);
   return taken;
 }

@@ -14,6 +14,7 @@ struct LabelledFeatures {
   Tensor features;  // f32 (N, D)
   std::vector<std::int64_t> labels;
   std::int64_t classes = 0;
+  std::vector<std::int64_t> domains = {};  // the source of every row where there are several; else empty
 };
 
 // The rows `ids`, in that order; at least one.

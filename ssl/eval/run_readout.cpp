@@ -13,13 +13,8 @@
 namespace nagare::ssl {
 namespace {
 
-std::vector<std::int64_t> ids_within(const std::vector<std::int64_t>& labels,
-                                     const std::vector<std::int64_t>& classes) {
-  std::vector<std::int64_t> ids;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (std::ranges::find(classes, labels[i]) != classes.end()) ids.push_back(static_cast<std::int64_t>(i));
-  }
-  return ids;
+TaskRows query_rows(const ReadoutData& data) {
+  return rows_of_tasks(data.tasks, data.query_labels, data.query_domains);
 }
 
 // (f - mean) / deviation of the bank's dimensions, the population's; a dimension that never varies keeps its 0.
@@ -67,16 +62,20 @@ ReadoutResult knn_within_tasks(const KnnProtocol& protocol, const ReadoutData& d
   ReadoutResult result;
   double right = 0.0;
   double all = 0.0;
-  for (const auto& classes : data.tasks) {
-    const std::vector<std::int64_t> bank = ids_within(data.bank.labels, classes);
-    const std::vector<std::int64_t> of_task = ids_within(data.query_labels, classes);
+  const TaskRows bank_of = rows_of_tasks(data.tasks, data.bank.labels, data.bank.domains);
+  const TaskRows queries_of = query_rows(data);
+  for (std::size_t t = 0; t < data.tasks.size(); ++t) {
+    const std::vector<std::int64_t>& bank = bank_of[t];
+    const std::vector<std::int64_t>& of_task = queries_of[t];
     if (bank.empty() || of_task.empty()) {
       result.tasks.push_back(kNotMeasured);
       continue;
     }
-    const LabelledFeatures queries = take_rows({data.queries, data.query_labels, data.bank.classes}, of_task);
+    const LabelledFeatures queries = take_rows(
+        LabelledFeatures{.features = data.queries, .labels = data.query_labels, .classes = data.bank.classes},
+        of_task);
     const Scores scores = knn_scores(protocol, take_rows(data.bank, bank), queries.features, settings);
-    const double accuracy = judge(scores, queries.labels, {classes}).accuracy;
+    const double accuracy = judge(scores, queries.labels, {}).accuracy;
     const auto count = static_cast<double>(queries.labels.size());
     result.tasks.push_back(accuracy);
     result.setting = scores.setting;
@@ -87,39 +86,35 @@ ReadoutResult knn_within_tasks(const KnnProtocol& protocol, const ReadoutData& d
   return result;
 }
 
-// Classes become the number of their task; a class of several tasks has no answer.
-std::vector<std::int64_t> task_labels(const std::vector<std::int64_t>& labels, const TaskClasses& tasks) {
-  std::vector<std::int64_t> found;
-  for (const std::int64_t label : labels) {
-    const auto of_label = std::ranges::find_if(
-        tasks, [&](const auto& classes) { return std::ranges::find(classes, label) != classes.end(); });
-    found.push_back(of_label - tasks.begin());
+// The task of every row; none when a row is of several, or of no task.
+std::vector<std::int64_t> task_labels(const TaskRows& rows_of, std::size_t rows) {
+  std::vector<std::int64_t> found(rows, -1);
+  std::size_t told = 0;
+  for (std::size_t t = 0; t < rows_of.size(); ++t) {
+    for (const std::int64_t row : rows_of[t]) {
+      found[static_cast<std::size_t>(row)] = static_cast<std::int64_t>(t);
+      ++told;
+    }
   }
+  if (told != rows || std::ranges::find(found, -1) != found.end()) found.clear();
   return found;
-}
-
-bool disjoint(const TaskClasses& tasks) {
-  std::vector<std::int64_t> all;
-  for (const auto& classes : tasks) all.insert(all.end(), classes.begin(), classes.end());
-  std::ranges::sort(all);
-  return std::ranges::adjacent_find(all) == all.end();
 }
 
 ReadoutResult task_index(const KnnProtocol& protocol, const ReadoutData& data,
                          const ReadoutSettings& settings) {
-  if (!disjoint(data.tasks)) return {.tasks = std::vector<double>(data.tasks.size(), kNotMeasured)};
+  const TaskRows queries_of = query_rows(data);
+  const std::vector<std::int64_t> bank =
+      task_labels(rows_of_tasks(data.tasks, data.bank.labels, data.bank.domains), data.bank.labels.size());
+  const std::vector<std::int64_t> queries = task_labels(queries_of, data.query_labels.size());
+  if (bank.empty() || queries.empty()) return {.tasks = std::vector<double>(data.tasks.size(), kNotMeasured)};
   const auto tasks = static_cast<std::int64_t>(data.tasks.size());
-  TaskClasses each;
-  for (std::int64_t t = 0; t < tasks; ++t) each.push_back({t});
-  const Scores scores =
-      knn_scores(protocol, {data.bank.features, task_labels(data.bank.labels, data.tasks), tasks},
-                 data.queries, settings);
-  return judge(scores, task_labels(data.query_labels, data.tasks), each);
+  const Scores scores = knn_scores(protocol, {data.bank.features, bank, tasks}, data.queries, settings);
+  return judge(scores, queries, queries_of);
 }
 
 ReadoutResult judged(const Scores& scores, bool task_given, const ReadoutData& data) {
-  return task_given ? judge_within_tasks(scores, data.query_labels, data.tasks)
-                    : judge(scores, data.query_labels, data.tasks);
+  return task_given ? judge_within_tasks(scores, data.query_labels, data.tasks.classes, query_rows(data))
+                    : judge(scores, data.query_labels, query_rows(data));
 }
 
 struct Run {
@@ -131,7 +126,7 @@ struct Run {
   ReadoutResult operator()(const KnnProtocol& protocol) const {
     if (protocol.predicts_task) return task_index(protocol, data, settings);
     if (readout.task_given) return knn_within_tasks(protocol, data, settings);
-    return judge(knn_scores(protocol, data.bank, data.queries, settings), data.query_labels, data.tasks);
+    return judged(knn_scores(protocol, data.bank, data.queries, settings), false, data);
   }
 
   ReadoutResult operator()(const NearestMeanProtocol&) const {
@@ -223,7 +218,8 @@ ReadoutResult run_readout(const Readout& readout, const ReadoutData& data, const
   const std::vector<std::int64_t> ids = labelled_ids(readout, data.bank, settings.seed);
   const bool all = ids.size() == data.bank.labels.size();
   const LabelledFeatures bank = all ? data.bank : take_rows(data.bank, ids);
-  const ReadoutData chosen{bank, data.queries, data.query_labels, data.tasks, data.network};
+  const ReadoutData chosen{bank,       data.queries, data.query_labels,
+                           data.tasks, data.network, data.query_domains};
   ReadoutResult result = std::visit(Run{readout, chosen, settings, ids}, readout.row->protocol);
   result.labelled = static_cast<std::int64_t>(ids.size());
   return result;

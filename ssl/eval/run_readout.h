@@ -15,8 +15,9 @@ struct ReadoutData {
   const LabelledFeatures& bank;
   const Tensor& queries;  // f32 (Q, D)
   const std::vector<std::int64_t>& query_labels;
-  const TaskClasses& tasks;
-  const NetworkView* network = nullptr;  // for readouts that train on images
+  const Tasks& tasks;
+  const NetworkView* network = nullptr;          // for readouts that train on images
+  std::vector<std::int64_t> query_domains = {};  // as LabelledFeatures::domains
 };
 
 // What readouts ask of the evaluation's options.

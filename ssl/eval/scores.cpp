@@ -43,38 +43,52 @@ bool contains(const std::vector<std::int64_t>& classes, std::int64_t c) {
 
 }  // namespace
 
-ReadoutResult judge(const Scores& scores, const std::vector<std::int64_t>& labels, const TaskClasses& tasks) {
+TaskRows rows_of_tasks(const Tasks& tasks, const std::vector<std::int64_t>& labels,
+                       const std::vector<std::int64_t>& domains) {
+  TaskRows rows(tasks.size());
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const bool of_domain = tasks.domains.empty() || domains.at(i) == tasks.domains[t];
+      if (of_domain && contains(tasks.classes[t], labels[i])) rows[t].push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  return rows;
+}
+
+ReadoutResult judge(const Scores& scores, const std::vector<std::int64_t>& labels, const TaskRows& tasks) {
   refuse_nan(scores);
   std::vector<std::int64_t> all(static_cast<std::size_t>(scores.classes));
   std::iota(all.begin(), all.end(), 0);
   Count overall;
   Count best;
-  std::vector<Count> of_task(tasks.size());
+  std::vector<bool> right(labels.size());
   for (std::size_t q = 0; q < labels.size(); ++q) {
     const std::int64_t place =
         rank(scores.values.data() + static_cast<std::int64_t>(q) * scores.classes, labels[q], all);
-    overall.add(place == 0);
+    right[q] = place == 0;
+    overall.add(right[q]);
     best.add(place < kBest);
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-      if (contains(tasks[t], labels[q])) of_task[t].add(place == 0);
-    }
   }
   ReadoutResult result{.accuracy = overall.percent(), .top5 = best.percent(), .setting = scores.setting};
-  for (const Count& count : of_task) result.tasks.push_back(count.percent());
+  for (const auto& rows : tasks) {
+    Count count;
+    for (const std::int64_t q : rows) count.add(right[static_cast<std::size_t>(q)]);
+    result.tasks.push_back(count.percent());
+  }
   return result;
 }
 
 ReadoutResult judge_within_tasks(const Scores& scores, const std::vector<std::int64_t>& labels,
-                                 const TaskClasses& tasks) {
+                                 const std::vector<std::vector<std::int64_t>>& task_classes,
+                                 const TaskRows& tasks) {
   refuse_nan(scores);
   Count overall;
   ReadoutResult result{.setting = scores.setting};
-  for (const auto& classes : tasks) {
+  for (std::size_t t = 0; t < tasks.size(); ++t) {
     Count count;
-    for (std::size_t q = 0; q < labels.size(); ++q) {
-      if (!contains(classes, labels[q])) continue;
-      const double* row = scores.values.data() + static_cast<std::int64_t>(q) * scores.classes;
-      const bool right = rank(row, labels[q], classes) == 0;
+    for (const std::int64_t q : tasks[t]) {
+      const bool right = rank(scores.values.data() + q * scores.classes, labels[static_cast<std::size_t>(q)],
+                              task_classes[t]) == 0;
       count.add(right);
       overall.add(right);
     }

@@ -10,7 +10,18 @@
 
 namespace nagare::ssl {
 
-using TaskClasses = std::vector<std::vector<std::int64_t>>;
+// What tells tasks apart: their classes, and in a domain stream the source of each task.
+struct Tasks {
+  std::vector<std::vector<std::int64_t>> classes;
+  std::vector<std::int64_t> domains = {};  // one per task, or none
+
+  std::size_t size() const { return classes.size(); }
+};
+
+// For every task the numbers of its rows: those of its classes, and of its source where `domains` has one per row.
+using TaskRows = std::vector<std::vector<std::int64_t>>;
+TaskRows rows_of_tasks(const Tasks& tasks, const std::vector<std::int64_t>& labels,
+                       const std::vector<std::int64_t>& domains);
 
 struct Scores {
   std::int64_t classes = 0;
@@ -18,12 +29,13 @@ struct Scores {
   double setting = kNotMeasured;  // ReadoutResult::setting
 };
 
-// Percent right of all queries, of those with a class of each task, and among the five best.
-ReadoutResult judge(const Scores& scores, const std::vector<std::int64_t>& labels, const TaskClasses& tasks);
+// Percent right of all queries, of those of each task, and among the five best.
+ReadoutResult judge(const Scores& scores, const std::vector<std::int64_t>& labels, const TaskRows& tasks);
 
 // The same when every query's task is given: only that task's classes are compared. A query counts once for every task
-// that has its class; top5 is not measured.
+// that it is of; top5 is not measured.
 ReadoutResult judge_within_tasks(const Scores& scores, const std::vector<std::int64_t>& labels,
-                                 const TaskClasses& tasks);
+                                 const std::vector<std::vector<std::int64_t>>& task_classes,
+                                 const TaskRows& tasks);
 
 }  // namespace nagare::ssl

@@ -53,7 +53,7 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
       strategy_(std::move(strategy)),
       options_(options),
       augmenter_(options.seed),
-      evaluator_(dataset, stream_.task_classes, options.evaluation),
+      evaluator_(dataset, {stream_.task_classes, stream_.task_domains}, options.evaluation),
       evaluations_(stream_.tasks, evaluator_.readout_names()) {
   if (options.steps_per_batch < 1) throw BadConfig("steps per batch must be at least 1");
   options_.schedule.steps = planned_steps();

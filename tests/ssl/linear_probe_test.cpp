@@ -72,7 +72,7 @@ TEST(LinearProbeTest, EveryPublishedProtocolTellsClusters) {
     if (protocol == nullptr) continue;
     const Scores scores = clusters.probe(*protocol);
     EXPECT_EQ(scores.setting, static_cast<double>(protocol->schedule.epochs)) << row.name;
-    const double accuracy = judge(scores, clusters.labels, {{0, 1, 2}}).accuracy;
+    const double accuracy = judge(scores, clusters.labels, {}).accuracy;
     // DINO's and SimSiam's rates, for a hundred thousand updates, hardly move anything in a hundred.
     const bool slow = protocol->rate < 0.02 || protocol->optimizer.name == "lars";
     EXPECT_GT(accuracy, slow ? 1.0 : 60.0) << row.name;

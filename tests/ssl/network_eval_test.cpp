@@ -36,7 +36,7 @@ struct Subject {
 
   Evaluation evaluate(EvaluationOptions options) const {
     options.batch = 5;
-    return Evaluator(data, {{0, 1}, {2, 3}}, options).evaluate(*backbone, kInput, 2);
+    return Evaluator(data, {.classes = {{0, 1}, {2, 3}}}, options).evaluate(*backbone, kInput, 2);
   }
 
   Dataset data;
@@ -84,10 +84,10 @@ TEST(NetworkEvalTest, FineTuningLearns) {
 
 TEST(NetworkEvalTest, ClassesOfNoTaskAreLeftOut) {
   const Subject subject;
-  const Evaluation evaluation =
-      Evaluator(subject.data, {{0}, {1}}, {.readouts = "knn"}).evaluate(*subject.backbone, kInput, 1);
+  const Evaluation evaluation = Evaluator(subject.data, {.classes = {{0}, {1}}}, {.readouts = "knn"})
+                                    .evaluate(*subject.backbone, kInput, 1);
   EXPECT_EQ(evaluation.readouts[0].labelled, 16);
-  EXPECT_THROW(Evaluator(subject.data, {{7}}, {.readouts = "knn"}), BadData);
+  EXPECT_THROW(Evaluator(subject.data, {.classes = {{7}}}, {.readouts = "knn"}), BadData);
 }
 
 TEST(NetworkEvalTest, WeightsThatAreNotFiniteAreRefused) {

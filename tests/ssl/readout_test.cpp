@@ -72,11 +72,16 @@ struct Example {
   Tensor queries =
       Tensor::from(std::vector<float>{1, 0.1F, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0.9F}, {4, 4});
   std::vector<std::int64_t> labels = {0, 1, 2, 3};
-  TaskClasses tasks = {{0, 1}, {2, 3}};
+  std::vector<std::int64_t> query_domains = {};
+  Tasks tasks{.classes = {{0, 1}, {2, 3}}};
 
   ReadoutResult run(const std::string& spec, std::int64_t tasks_seen = 1) const {
     return run_readout(parse_readouts(spec).front(),
-                       {.bank = bank, .queries = queries, .query_labels = labels, .tasks = tasks},
+                       {.bank = bank,
+                        .queries = queries,
+                        .query_labels = labels,
+                        .tasks = tasks,
+                        .query_domains = query_domains},
                        {.neighbours = 1, .tasks_seen = tasks_seen});
   }
 };
@@ -107,7 +112,7 @@ TEST(ReadoutTest, TheTaskIndexIsWhatConsolidationTells) {
   const ReadoutResult result = example.run("task-index");
   EXPECT_DOUBLE_EQ(result.accuracy, 75.0);
   EXPECT_THAT(result.tasks, ElementsAre(100.0, 50.0));
-  example.tasks = {{0, 1}, {1, 2, 3}};
+  example.tasks.classes = {{0, 1}, {1, 2, 3}};
   EXPECT_TRUE(std::isnan(example.run("task-index").accuracy)) << "class 1 has two tasks";
 }
 
@@ -125,7 +130,7 @@ TEST(ReadoutTest, ClasFeaturesAreStandardised) {
   example.bank.classes = 2;
   example.queries = Tensor::from(std::vector<float>{30100, 0, 29900, 1}, {2, 2});
   example.labels = {0, 1};
-  example.tasks = {{0, 1}};
+  example.tasks.classes = {{0, 1}};
   EXPECT_EQ(example.run("knn-cla").setting, 50.0);
   EXPECT_DOUBLE_EQ(example.run("knn-cla").accuracy, 100.0);
   EXPECT_LT(example.run("knn-plain").accuracy, 100.0);
@@ -140,21 +145,41 @@ TEST(ReadoutTest, CasslesNeighboursWeighByTheirDistance) {
                   .classes = 2};
   example.queries = Tensor::from(std::vector<float>{1005, 0, 995, 1}, {2, 2});
   example.labels = {1, 0};
-  example.tasks = {{0, 1}};
+  example.tasks.classes = {{0, 1}};
   EXPECT_DOUBLE_EQ(example.run("knn-cassle").accuracy, 100.0);
   EXPECT_EQ(example.run("knn-cassle").setting, 20.0);
 }
 
+// One label set, two sources: a task is a source.
+TEST(ReadoutTest, TasksOfADomainStreamAreSources) {
+  Example example;
+  example.bank.domains = {0, 0, 1, 1};
+  example.bank.labels = {0, 1, 0, 1};
+  example.bank.classes = 2;
+  example.labels = {0, 1, 1,
+                    0};  // the third query's neighbour says 0, the fourth's nearest is of the first source
+  example.tasks = {.classes = {{0, 1}, {0, 1}}, .domains = {0, 1}};
+  example.query_domains = {0, 0, 1, 1};
+  const ReadoutResult all = example.run("knn");
+  EXPECT_THAT(all.tasks, ElementsAre(100.0, 50.0));
+  EXPECT_DOUBLE_EQ(all.accuracy, 75.0);
+  EXPECT_THAT(example.run("knn-task").tasks, ElementsAre(100.0, 0.0));
+  EXPECT_THAT(example.run("task-index").tasks, ElementsAre(100.0, 50.0));
+}
+
 TEST(ScoresTest, FiveBestAndTies) {
   Scores scores{.classes = 7, .values = {0, 1, 1, 1, 1, 1, 1}};
-  EXPECT_DOUBLE_EQ(judge(scores, {1}, {{1}}).accuracy, 100.0);
-  EXPECT_DOUBLE_EQ(judge(scores, {2}, {{1}}).accuracy, 0.0);
-  EXPECT_DOUBLE_EQ(judge(scores, {5}, {{1}}).top5, 100.0);
-  EXPECT_DOUBLE_EQ(judge(scores, {6}, {{1}}).top5, 0.0);
-  EXPECT_TRUE(std::isnan(judge(scores, {6}, {{1}}).tasks[0])) << "a task without queries";
+  const TaskRows one = {{0}};
+  EXPECT_DOUBLE_EQ(judge(scores, {1}, one).accuracy, 100.0);
+  EXPECT_DOUBLE_EQ(judge(scores, {2}, one).accuracy, 0.0);
+  EXPECT_DOUBLE_EQ(judge(scores, {5}, one).top5, 100.0);
+  EXPECT_DOUBLE_EQ(judge(scores, {6}, one).top5, 0.0);
+  EXPECT_TRUE(std::isnan(judge(scores, {6}, {{}}).tasks[0])) << "a task without queries";
+  EXPECT_DOUBLE_EQ(judge_within_tasks(scores, {6}, {{0, 6}}, one).accuracy, 100.0);
+  EXPECT_DOUBLE_EQ(judge_within_tasks(scores, {6}, {{5, 6}}, one).accuracy, 0.0);
   scores.values[3] = NAN;
-  EXPECT_THROW(judge(scores, {6}, {{1}}), Diverged);
-  EXPECT_THROW(judge_within_tasks(scores, {6}, {{1}}), Diverged);
+  EXPECT_THROW(judge(scores, {6}, one), Diverged);
+  EXPECT_THROW(judge_within_tasks(scores, {6}, {{6}}, one), Diverged);
 }
 
 Evaluation of(double accuracy) {
