@@ -1,8 +1,10 @@
 // Help, usage errors, tables and machine-readable output.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "tests/apps/nagare_process.h"
@@ -150,6 +152,46 @@ TEST(CommandLineTest, ADryStreamListsEveryArrival) {
                           HasSubstr("digest " + listed["digest"].get<std::string>())));
   EXPECT_EQ(run_nagare(as_json).out, run_nagare(as_json).out);
   EXPECT_THAT(run_nagare({"list", "streams"}).out, AllOf(HasSubstr("avalanche"), HasSubstr("blur")));
+}
+
+// Two sources with one set of class names, trained one after the other: the run's results have a row for each of them, and eval takes
+// sources, labels and stream from the checkpoint.
+TEST(CommandLineTest, SourcesInSequenceAreTrainedAndJudged) {
+  const std::string out = testing::TempDir() + "nagare-domains-" + std::to_string(getpid());
+  const std::string source = "fractal:classes=2,per-class=8,test-per-class=4,size=8,seed=";
+  const Outcome trained = run_nagare({"train",
+                                      "--data",
+                                      source + "1",
+                                      "--data",
+                                      source + "2",
+                                      "--data-labels",
+                                      "by-name",
+                                      "--stream",
+                                      "domain",
+                                      "--stream-batch",
+                                      "8",
+                                      "--model",
+                                      "resnet18:width=2",
+                                      "--method.hidden",
+                                      "8",
+                                      "--method.dim",
+                                      "8",
+                                      "--method.predictor-hidden",
+                                      "4",
+                                      "--eval.neighbours",
+                                      "3",
+                                      "--device",
+                                      "cpu",
+                                      "--out",
+                                      out,
+                                      "--json"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("32 training and 16 test images of 2 classes"));
+  const Outcome judged = run_nagare({"eval", out, "--json", "--device", "cpu"});
+  std::filesystem::remove_all(out);
+  ASSERT_EQ(judged.exit_code, 0) << judged.err;
+  const json again = json::parse(judged.out);
+  EXPECT_EQ(again["data"], source + "1;" + source + "2");
 }
 
 TEST(CommandLineTest, DataShowsASourceAndAStream) {
