@@ -169,6 +169,18 @@ TEST_F(ResultsTest, ReadoutsDoNotDependOnThreads) {
   EXPECT_EQ(said.size(), 1U);
 }
 
+// docs/evaluation.md stands beside docs/results.md.
+TEST_F(ResultsTest, EveryReadoutHasItsPlaceInTheDocumentation) {
+  const std::string page =
+      read_all(std::filesystem::path(NAGARE_RESULTS_PAGE).parent_path() / "evaluation.md");
+  const json listed = json::parse(run_nagare({"list", "readouts", "--json"}).out);
+  ASSERT_GT(listed["readouts"].size(), 20U);
+  for (const json& row : listed["readouts"]) {
+    const std::string name = row["name"];
+    EXPECT_THAT(page, testing::HasSubstr("`" + name + "`"));
+  }
+}
+
 TEST_F(ResultsTest, UnknownReadoutsAreNamed) {
   const Outcome outcome = run_nagare({"eval", run(), "--device", "cpu", "--eval.readouts", "knn,kmn"});
   EXPECT_EQ(outcome.exit_code, 3);
