@@ -2,10 +2,12 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 
 #include "engine/device/errors.h"
+#include "ssl/data/name_list.h"
 #include "ssl/streams/class_order.h"
 #include "ssl/streams/published_random.h"
 #include "tests/support/temporary_directory.h"
@@ -106,6 +108,26 @@ TEST(ClassOrderTest, AFileNamesClassesByKeyNameOrNumber) {
   EXPECT_THAT([&] { order_of("file:" + path, 4); },
               ThrowsMessage<BadConfig>(HasSubstr("1 classes are named")));
   EXPECT_THROW(order_of("file:" + path + ".none", 4), BadData);
+}
+
+// random.seed(42); random.sample(range(1000), 100) begins 654 114 25 and ends 379 363 214 686.
+TEST(ClassListTest, TheDeliveredListNamesAHundredClassesOfAThousand) {
+  // SOURCE/build/bin/nagare-test-ssl
+  const auto program = std::filesystem::read_symlink("/proc/self/exe");
+  const auto list =
+      program.parent_path().parent_path().parent_path() / "examples/class-lists/imagenet100-cla.txt";
+  if (!std::filesystem::exists(list)) {
+    GTEST_SKIP() << list << " is not there: only a build inside the source tree has it beside it";
+  }
+  Order classes;
+  for (const ListedName& entry : read_name_list(list)) classes.push_back(std::stoll(entry.name));
+  ASSERT_EQ(classes.size(), 100U);
+  EXPECT_THAT(Order(classes.begin(), classes.begin() + 3), ElementsAre(654, 114, 25));
+  EXPECT_THAT(Order(classes.end() - 4, classes.end()), ElementsAre(379, 363, 214, 686));
+  std::ranges::sort(classes);
+  EXPECT_EQ(std::ranges::adjacent_find(classes), classes.end());
+  EXPECT_GE(classes.front(), 0);
+  EXPECT_LT(classes.back(), 1000);
 }
 
 TEST(ClassOrderTest, RefusesWhatIsNoOrder) {
