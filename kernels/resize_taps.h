@@ -96,11 +96,12 @@ NAGARE_HOST_DEVICE inline TapRange fill_taps(const ResizeAxis& axis, int i, floa
   };
   double sum = 0;
   // Unrolled, the arithmetic in double would take most of a GPU thread's registers, for loops that run once per axis.
-#if defined(__CUDACC__)
+  // (nvcc's host pass does not know the pragma.)
+#if defined(__CUDA_ARCH__)
 #pragma unroll 1
 #endif
   for (int k = 0; k < count; ++k) sum += weight(k);
-#if defined(__CUDACC__)
+#if defined(__CUDA_ARCH__)
 #pragma unroll 1
 #endif
   for (int k = 0; k < count; ++k) weights[k] = static_cast<float>(weight(k) / sum);
