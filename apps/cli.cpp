@@ -82,6 +82,7 @@ std::vector<AddedOption> add_options(CLI::App& app, unsigned command) {
       option->type_name(std::string(row.value));
       // Counted by parse_command_line(), which says it in plain words.
       option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      if (is_list(row) && row.positional) option->expected(-1);
     }
     option->group(std::string(row.group));
     added.push_back({.row = &row, .option = option});
@@ -105,10 +106,10 @@ std::vector<FlagValue> free_flags(const std::vector<std::string>& rest, const Co
     const std::size_t equals = rest[i].find('=');
     const std::string flag = rest[i].substr(0, equals);
     const OptionRow* row = flag.starts_with("--") ? find_option(flag.substr(2)) : nullptr;
-    if (row == nullptr || !is_free(*row) || (row->commands & command.bit) == 0) {
+    if (row == nullptr || !is_free(*row) || (row->commands & command.options) == 0) {
       const std::string kind = flag.starts_with("-") ? "unknown flag " : "unexpected argument ";
       throw UsageError("nagare " + std::string(command.name) + ": " + kind + printable(rest[i]) +
-                       "; nearest is " + nearest(flag, flags_of(command.bit)) + "\nsee nagare " +
+                       "; nearest is " + nearest(flag, flags_of(command.options)) + "\nsee nagare " +
                        std::string(command.name) + " --help");
     }
     if (equals == std::string::npos && i + 1 == rest.size())
@@ -151,7 +152,7 @@ Invocation parse_command_line(std::span<char* const> arguments, std::span<const 
     chosen_app = sub;
     sub->footer(std::string(command.examples));
     sub->allow_extras();
-    added = add_options(*sub, command.bit);
+    added = add_options(*sub, command.options);
   }
 
   try {

@@ -12,7 +12,7 @@ namespace nagare::apps {
 
 struct Command {
   std::string_view name;
-  CommandSet bit;
+  unsigned options;           // CommandSets whose options it takes
   std::string_view summary;   // one line, for `nagare --help`
   std::string_view examples;  // below the options in `nagare NAME --help`
   ExitCode (*run)(const Settings& settings, Console& console);
@@ -23,6 +23,8 @@ ExitCode run_eval(const Settings& settings, Console& console);
 ExitCode run_embed(const Settings& settings, Console& console);
 ExitCode run_list(const Settings& settings, Console& console);
 ExitCode run_info(const Settings& settings, Console& console);
+ExitCode run_report(const Settings& settings, Console& console);
+ExitCode run_sweep(const Settings& settings, Console& console);
 ExitCode run_data(const Settings& settings, Console& console);
 ExitCode run_version(const Settings& settings, Console& console);
 

@@ -7,12 +7,10 @@
 #include <vector>
 
 #include "apps/cli.h"
+#include "apps/collect.h"
 #include "apps/command.h"
 #include "apps/library_search.h"
-#include "apps/presets.h"
 #include "engine/device/errors.h"
-#include "engine/io/file.h"
-#include "engine/text/nearest.h"
 
 namespace nagare::apps {
 namespace {
@@ -66,48 +64,39 @@ constexpr char kDataExamples[] =
     "  nagare data stream fractal --stream seq:5     tasks, their classes, batches; trains nothing\n"
     "  nagare data list                              the kinds of source";
 
+constexpr char kReportExamples[] =
+    "Examples:\n"
+    "  nagare report runs/emp                        runs/emp/report.html: charts, tables, pictures; needs "
+    "nothing else\n"
+    "  nagare report runs/emp runs/simsiam --out comparison.html\n"
+    "  nagare report sweeps/a/* --out a.html         runs that differ in their seed alone: mean and "
+    "deviation\n"
+    "Only the run directories are read. docs/report.md says what every figure shows.";
+
+constexpr char kSweepExamples[] =
+    "Examples:\n"
+    "  nagare sweep --preset demo --axis method=simsiam,emp-ssl --axis strategy=finetune,er --axis "
+    "seed=1,2,3 \\\n"
+    "               --out sweeps/first --dry-run        the commands; without --dry-run they are run\n"
+    "  nagare sweep grid.toml --out sweeps/grid --slots 2\n"
+    "  nagare sweep grid.toml --out sweeps/grid          again: finished runs are left, stopped ones go on\n"
+    "In a grid file every option of nagare train may stand; one with an array of values is an axis:\n"
+    "  method.name = [\"simsiam\", \"emp-ssl\"]\n"
+    "The table is printed, and lies in OUT as table.md, table.csv and table.tex. docs/sweep.md says more.";
+
 constexpr Command kCommands[] = {
     {"train", kTrain, "learn from a stream of images, without labels", kTrainExamples, &run_train},
     {"eval", kEval, "judge a checkpoint by what can be read from its features", kEvalExamples, &run_eval},
     {"embed", kEmbed, "write the features of images as safetensors and npy", kEmbedExamples, &run_embed},
+    {"report", kReport, "charts and tables of one or several runs as one HTML file", kReportExamples,
+     &run_report},
+    {"sweep", kSweep | kTrain, "a grid of training runs and the table of their results", kSweepExamples,
+     &run_sweep},
     {"list", kList, "what there is to choose from", kListExamples, &run_list},
     {"info", kInfo, "this program and this machine", kInfoExamples, &run_info},
     {"data", kData, "look at a source of images and at a stream", kDataExamples, &run_data},
     {"version", kVersionCommand, "the version", "", &run_version},
 };
-
-void assign_preset(Settings& settings, const std::string& name) {
-  const Preset* preset = find_preset(name);
-  if (preset == nullptr) {
-    std::vector<std::string> names;
-    for (const Preset& p : presets()) names.emplace_back(p.name);
-    throw BadConfig("--preset: " + unknown_name("preset", name, names));
-  }
-  settings.assign_toml(std::string(preset->toml), "preset " + name);
-}
-
-void assign_config(Settings& settings, const std::string& path) {
-  std::string text;
-  try {
-    text = io::read_text(path);
-  } catch (const BadData& error) {
-    throw BadConfig(std::string("--config: ") + error.what());
-  }
-  settings.assign_toml(text, path);
-}
-
-// Weakest source first; the flags also say which preset and file there are.
-Settings collect(const Invocation& invocation, std::vector<std::string>& warnings) {
-  Settings flags;
-  for (const FlagValue& flag : invocation.flags)
-    flags.assign(flag.key, flag.text, "--" + std::string(short_form(flag.key)));
-  Settings settings;
-  if (flags.is_set("preset")) assign_preset(settings, flags.options().preset);
-  if (flags.is_set("config")) assign_config(settings, flags.options().config);
-  warnings = settings.assign_environment();
-  settings.assign_all(flags);
-  return settings;
-}
 
 ExitCode run(std::span<char* const> arguments, Console& console) {
   const Invocation invocation = parse_command_line(arguments, kCommands);
@@ -116,7 +105,7 @@ ExitCode run(std::span<char* const> arguments, Console& console) {
     return ExitCode::done;
   }
   std::vector<std::string> warnings;
-  const Settings settings = collect(invocation, warnings);
+  const Settings settings = collect(invocation.flags, warnings);
   console.set_quiet(settings.options().quiet);
   for (const std::string& warning : warnings) console.warning(warning);
   if constexpr (kBuiltWithCuda) use(find_library_search([](const char* name) { return std::getenv(name); }));

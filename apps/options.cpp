@@ -8,7 +8,8 @@ namespace {
 constexpr double kMany = 9e15;  // whole numbers up to here are exact as double
 constexpr unsigned kUsesData = kTrain | kEval | kEmbed | kData;
 constexpr unsigned kComputes = kTrain | kEval | kEmbed;
-constexpr unsigned kEvery = kTrain | kEval | kEmbed | kList | kInfo | kData | kVersionCommand | kReport;
+constexpr unsigned kEvery =
+    kTrain | kEval | kEmbed | kList | kInfo | kData | kVersionCommand | kReport | kSweep;
 
 #define NAGARE_FIELD(member) [](Options& o) -> Field { return &o.member; }
 
@@ -57,6 +58,41 @@ constexpr OptionRow kOptions[] = {
      .value = "RUN",
      .help = "run directories: one, or several to compare",
      .positional = true,
+     .only_flag = true},
+
+    {.key = "grid",
+     .group = "Sweep",
+     .commands = kSweep,
+     .field = NAGARE_FIELD(grid),
+     .value = "FILE",
+     .help = "a TOML file of options; an option with an array of values is an axis of the grid",
+     .positional = true,
+     .only_flag = true},
+    {.key = "axis",
+     .group = "Sweep",
+     .commands = kSweep,
+     .field = NAGARE_FIELD(axes),
+     .value = "KEY=A,B",
+     .help = "an axis: an option and its values, separated by commas; may be repeated",
+     .runtime = true,
+     .only_flag = true},
+    {.key = "slots",
+     .group = "Sweep",
+     .commands = kSweep,
+     .field = NAGARE_FIELD(slots),
+     .value = "N",
+     .help = "runs at the same time; they share the cores",
+     .minimum = 1,
+     .maximum = 1024,
+     .runtime = true,
+     .only_flag = true},
+    {.key = "format",
+     .group = "Sweep",
+     .commands = kSweep,
+     .field = NAGARE_FIELD(format),
+     .value = "NAME",
+     .help = "of the table on stdout: markdown, csv, latex",
+     .runtime = true,
      .only_flag = true},
 
     {.key = "preset",
@@ -486,7 +522,8 @@ constexpr OptionRow kOptions[] = {
      .field = NAGARE_FIELD(out),
      .value = "PATH",
      .help = "train: the run directory (runs/DATE-TIME when left out); embed: file name without ending; "
-             "report: the file (RUN/report.html, for several runs ./report.html, when left out)",
+             "report: the file (RUN/report.html, for several runs ./report.html, when left out); "
+             "sweep: the directory of its runs",
      .runtime = true,
      .only_flag = true},
     {.key = "resume",

@@ -73,6 +73,11 @@ struct Options {
   std::int64_t gallery = 400;
   std::vector<std::string> runs;
   std::string block = "layer2";
+  // a sweep
+  std::string grid;
+  std::vector<std::string> axes;
+  std::int64_t slots = 1;
+  std::string format = "markdown";
 };
 
 using WholeNumbers = std::vector<std::int64_t>;  // as text: "100,200"
@@ -89,6 +94,7 @@ enum CommandSet : unsigned {
   kData = 32,
   kVersionCommand = 64,
   kReport = 128,
+  kSweep = 256,
 };
 
 struct OptionRow {

@@ -262,6 +262,22 @@ std::string Settings::origin(std::string_view key) const {
   return found == origins_.end() ? "default" : found->second;
 }
 
+std::vector<std::pair<std::string, std::string>> Settings::training_flags() const {
+  constexpr std::string_view kOfOneCommand[] = {"out", "resume", "profile", "json", "quiet", "dry-run"};
+  std::vector<std::pair<std::string, std::string>> flags;
+  for (const auto& [key, origin] : origins_) {
+    const OptionRow* row = find_option(key);
+    if (!origin.starts_with("--") || (row->commands & kTrain) == 0) continue;
+    if (std::ranges::find(kOfOneCommand, key) != std::end(kOfOneCommand)) continue;
+    Options copy = options_;
+    const Field field = row->field(copy);
+    const auto* free = std::get_if<FreeOptions*>(&field);
+    flags.emplace_back(key,
+                       free != nullptr ? (*free)->at(key.substr(row->key.size() + 1)) : field_text(field));
+  }
+  return flags;
+}
+
 std::string Settings::resolved_toml() const {
   std::string toml =
       "# Every option of this run and where its value came from. nagare train --config reads this file.\n";

@@ -35,6 +35,8 @@ class Settings {
   // "default", "preset demo", "my.toml:3", "NAGARE_SEED", "--seed".
   std::string origin(std::string_view key) const;
   bool is_set(std::string_view key) const { return origins_.contains(std::string(key)); }
+  // Options of training that a flag gave, as flags: key and text. Not --out and what else is of one command line alone.
+  std::vector<std::pair<std::string, std::string>> training_flags() const;
   // The value as text, for messages and comparison.
   std::string value(const OptionRow& row) const;
 

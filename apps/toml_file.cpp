@@ -38,8 +38,10 @@ TomlEntry scalar(const toml::node& node, const std::string& where) {
 // [1, 2, 3] -> "1,2,3": what a list looks like behind a flag.
 TomlEntry joined(const toml::array& array, const std::string& where) {
   TomlEntry entry;
+  entry.is_array = true;
   for (const toml::node& item : array) {
-    entry.value += (entry.value.empty() ? "" : ",") + scalar(item, where).value;
+    entry.items.push_back(scalar(item, where).value);
+    entry.value += (entry.value.empty() ? "" : ",") + entry.items.back();
   }
   return entry;
 }

@@ -14,6 +14,8 @@ struct TomlEntry {
   std::string value;  // as text: what would stand behind the flag
   TomlKind kind = TomlKind::text;
   std::int64_t line = 0;
+  std::vector<std::string> items = {};  // of an array; `value` has them joined by commas
+  bool is_array = false;
 };
 
 // In the order of the keys' names.

@@ -34,7 +34,7 @@ TEST(CommandLineTest, HelpIsQuickAndTeaches) {
 }
 
 TEST(CommandLineTest, EveryCommandHasHelpWithAnExampleAndDefaults) {
-  for (const char* command : {"train", "eval", "embed", "list", "info", "data"}) {
+  for (const char* command : {"train", "eval", "embed", "report", "sweep", "list", "info", "data"}) {
     const Outcome outcome = run_nagare({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr(std::string("nagare ") + command)) << command;

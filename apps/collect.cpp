@@ -1,0 +1,46 @@
+#include "apps/collect.h"
+
+#include "apps/presets.h"
+#include "engine/device/errors.h"
+#include "engine/io/file.h"
+#include "engine/text/nearest.h"
+
+namespace nagare::apps {
+namespace {
+
+void assign_preset(Settings& settings, const std::string& name) {
+  const Preset* preset = find_preset(name);
+  if (preset == nullptr) {
+    std::vector<std::string> names;
+    for (const Preset& p : presets()) names.emplace_back(p.name);
+    throw BadConfig("--preset: " + unknown_name("preset", name, names));
+  }
+  settings.assign_toml(std::string(preset->toml), "preset " + name);
+}
+
+void assign_config(Settings& settings, const std::string& path) {
+  std::string text;
+  try {
+    text = io::read_text(path);
+  } catch (const BadData& error) {
+    throw BadConfig(std::string("--config: ") + error.what());
+  }
+  settings.assign_toml(text, path);
+}
+
+}  // namespace
+
+Settings collect(std::span<const FlagValue> given, std::vector<std::string>& warnings) {
+  Settings flags;
+  for (const FlagValue& flag : given) {
+    flags.assign(flag.key, flag.text, "--" + std::string(short_form(flag.key)));
+  }
+  Settings settings;
+  if (flags.is_set("preset")) assign_preset(settings, flags.options().preset);
+  if (flags.is_set("config")) assign_config(settings, flags.options().config);
+  warnings = settings.assign_environment();
+  settings.assign_all(flags);
+  return settings;
+}
+
+}  // namespace nagare::apps
