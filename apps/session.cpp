@@ -106,6 +106,7 @@ Session make_session(const Settings& settings) {
                                                         .image_shape = {shape[1], shape[2], shape[3]},
                                                         .seed = seed,
                                                         .device = session.device,
+                                                        .method = ssl::method_traits(options.method),
                                                         .options = options.strategy_options});
   const ssl::ViewRecipe recipe = method->view_plan().views.front();
   session.manifest = {.step = 0,

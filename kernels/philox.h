@@ -28,6 +28,7 @@ enum class Purpose : std::uint32_t {
   gallery = 10,
   mixup = 11,
   evaluation = 12,
+  exemplars = 13,
 };
 
 struct PhiloxBlock {

@@ -59,6 +59,11 @@ Tensor Reservoir::payload(std::span<const std::int64_t> slots) const {
   return rows;
 }
 
+void Reservoir::set_payload(std::span<const std::int64_t> slots, const Tensor& rows) const {
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    payload_.rows(slots[i], 1).copy_from(rows.rows(static_cast<std::int64_t>(i), 1));
+}
+
 std::int64_t Reservoir::size() const {
   const auto* seen = seen_.data<std::int64_t>();
   return std::min(seen[0] - seen[1], stored_.ids.numel());

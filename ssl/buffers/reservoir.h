@@ -33,6 +33,8 @@ class Reservoir {
   std::int64_t presentations() const { return seen_.data<std::int64_t>()[0]; }
   // What is kept with the images of these slots: (slots, payload).
   Tensor payload(std::span<const std::int64_t> slots) const;
+  // From now on it is `rows` (slots, payload) f32.
+  void set_payload(std::span<const std::int64_t> slots, const Tensor& rows) const;
   const StoredImages& stored() const { return stored_; }
   // Of the entries held.
   std::vector<std::int64_t> ids() const;

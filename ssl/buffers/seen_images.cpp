@@ -1,5 +1,6 @@
 #include "ssl/buffers/seen_images.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
@@ -20,6 +21,11 @@ void SeenImages::insert(const Batch& batch) {
     }
     marks_.data<std::uint8_t>()[id] = 1;
   }
+}
+
+bool SeenImages::any(const Batch& batch) const {
+  return std::ranges::any_of(batch.ids,
+                             [&](std::int64_t id) { return marks_.data<std::uint8_t>()[id] != 0; });
 }
 
 void SeenImages::clear() { marks_.fill_zero(); }

@@ -16,6 +16,8 @@ class SeenImages {
 
   // std::out_of_range for an id that is not of the set.
   void insert(const Batch& batch);
+  // Whether an image of the batch is marked.
+  bool any(const Batch& batch) const;
   void clear();
   // Ascending; `most` > 0: that many at most, evenly spaced.
   std::vector<std::int64_t> ids(std::int64_t most = 0) const;

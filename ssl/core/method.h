@@ -5,11 +5,16 @@
 //   views = augment(batch, view_plan())  ->  loss(views)  ->  backward, optimiser step  ->  after_step(...)
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "engine/nn/state.h"
 #include "models/backbone.h"
 #include "ssl/augment/view_plan.h"
 #include "ssl/core/batch.h"
+
+namespace nagare::models {
+struct MlpOptions;
+}
 
 namespace nagare::ssl {
 
@@ -39,17 +44,25 @@ class Network {
   virtual Rows forward(const Tensor& images, bool training) const = 0;
   virtual std::int64_t feature_dim() const = 0;
   virtual std::int64_t dim() const = 0;
+  // The shape of what stands behind the backbone, where that is an Mlp, under "projector." in the list; else nullptr.
+  virtual const models::MlpOptions* projector() const { return nullptr; }
   // Parameters and buffers, under the names that they have in the method's list.
   virtual void list_state(nn::StateList& list) const = 0;
   // The same network with a copy of its state.
   virtual std::unique_ptr<Network> clone() const = 0;
 };
 
+// The loss in which a distillation of a method's projections is taken, so that it does to them what the method does
+// (docs/strategies/cassle.md).
+enum class DistilledAs { cosine, contrastive, barlow, mse };
+
 // What a strategy may need to know of a method before there is one; a column of the table of methods.
 struct MethodTraits {
   bool labels = false;        // learns from labels
   bool single_image = false;  // its loss, with running statistics, is defined image by image
-  bool queue = false;         // keeps keys of earlier batches
+  bool queue = false;         // keeps keys of earlier batches: a KeyedMethod
+  bool projector = true;      // two views or more, and projections that are not a classifier's logits
+  DistilledAs distilled_as = DistilledAs::cosine;
 };
 
 class Method {
@@ -69,6 +82,22 @@ class Method {
   virtual models::Backbone& backbone() = 0;
   // Backbone and what makes the projections; shares its tensors with list_state().
   virtual const Network& network() const = 0;
+};
+
+// A method with a queue of keys, as a strategy that keeps another queue sees it.
+class KeyedMethod : public Method {
+ public:
+  struct Pair {
+    Tensor query;           // (B, D), with history
+    Tensor key;             // (B, D) f32 unit rows: the momentum encoder's, of another view of the same image
+    std::int64_t view = 0;  // the query's
+  };
+  // Of the step under way, between loss() and after_step().
+  virtual std::vector<Pair> pairs() const = 0;
+  virtual const Tensor& queue() const = 0;  // (K, D) f32
+  virtual float temperature() const = 0;
+  // The momentum encoder's parameters become those of the trained network.
+  virtual void restart_keys() = 0;
 };
 
 // The only kind of method that is given labels: the supervised baseline.

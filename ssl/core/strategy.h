@@ -8,7 +8,7 @@
 //     trained = compose(batch)                  raw images: + replay, exemplars
 //     views   = mix(augment(trained))           pixels of the network's input: mixup
 //     output  = method loss(views)
-//     total   = output.loss + penalty(update)   distillation, regularisation
+//     total   = output.loss + penalty(update)   distillation, regularisation; or the penalty alone (replaces_loss)
 //     backward(total)
 //     edit_gradients(update)                    projection, clipping
 //     optimiser, method.after_step()
@@ -62,6 +62,8 @@ class Strategy {
   }
   // A scalar to add to the loss; undefined: nothing.
   virtual Tensor penalty(const Update& /*update*/) { return {}; }
+  // Whether penalty() is the whole loss, in place of the method's. The same through the run.
+  virtual bool replaces_loss() const { return false; }
   // Between backward() and the optimiser's update: grad() of the parameters may be read and overwritten.
   virtual void edit_gradients(const Update& /*update*/) {}
   virtual void after_step(const Update& /*update*/) {}

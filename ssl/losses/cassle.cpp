@@ -2,6 +2,7 @@
 
 #include "engine/ops/elementwise.h"
 #include "engine/ops/variance_covariance.h"
+#include "ssl/losses/info_nce.h"
 
 namespace nagare::ssl {
 
@@ -29,6 +30,13 @@ Tensor cassle_mse_loss(const PredictedView& first, const PredictedView& second) 
         .loss;
   };
   return add(half(first), half(second));
+}
+
+Tensor cassle_contrastive_loss(const PredictedView& all_views, float temperature) {
+  const Tensor past = all_views.projection.detach();
+  return scale(add(paired_info_nce(all_views.prediction, past, temperature),
+                   paired_info_nce(past, all_views.prediction, temperature)),
+               0.5F);
 }
 
 }  // namespace nagare::ssl

@@ -5,6 +5,10 @@
 //   byol     L = 1/2 sum over views v of mean_i (2 - 2 cos(p_v_i, sg z_v_i))       (SimSiam too)
 //   barlow   L = 1/2 sum over views v of Barlow(p_v, sg z_v), lambda 0.005, scale 0.1
 //   mse      L = 1/2 sum over views v of mean over all entries (p_v - sg z_v)^2    (VICReg)
+//   contrastive
+//            L = 1/2 (InfoNCE(P, sg Z) + InfoNCE(sg Z, P)), P and Z the rows of all views: a row's positive is the old
+//            network's row of the same view, all other rows are negatives, those of the image's other views too
+//            (SimCLR, MoCo, SupCon)
 //
 // p       predictor's output (B, D);  z  (B, D) of the frozen network, a constant; f32 or bf16, computed in f32
 // errors  std::invalid_argument with the shapes
@@ -18,5 +22,7 @@ Tensor cassle_byol_loss(const PredictedView& first, const PredictedView& second)
 Tensor cassle_barlow_loss(const PredictedView& first, const PredictedView& second,
                           const Barlow& options = {.lambda = 0.005F, .scale = 0.1F});
 Tensor cassle_mse_loss(const PredictedView& first, const PredictedView& second);
+// (V B, D) each.
+Tensor cassle_contrastive_loss(const PredictedView& all_views, float temperature);
 
 }  // namespace nagare::ssl

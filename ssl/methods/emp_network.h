@@ -26,6 +26,7 @@ class EmpNetwork final : public Network {
   static Tensor image_embedding(const Tensor& z);
   std::int64_t feature_dim() const override { return backbone_->feature_dim(); }
   std::int64_t dim() const override { return options_.dim; }
+  const models::MlpOptions* projector() const override { return &head_; }
   void list_state(nn::StateList& list) const override;
   std::unique_ptr<Network> clone() const override;
 

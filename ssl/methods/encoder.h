@@ -26,6 +26,7 @@ class Encoder final : public Network {
   EncodedViews forward_views(const Views& views, Pass pass) const;
   std::int64_t feature_dim() const override { return options_.widths.front(); }
   std::int64_t dim() const override { return options_.widths.back(); }
+  const models::MlpOptions* projector() const override { return &options_; }
   models::Backbone& backbone() const { return *backbone_; }
   // Parameters and buffers under "backbone." and "projector.".
   void list_state(nn::StateList& list) const override;

@@ -23,7 +23,7 @@ models::MlpOptions projector(const MocoOptions& options, const MethodContext& co
           .device = context.device};
 }
 
-class Moco final : public Method {
+class Moco final : public KeyedMethod {
  public:
   Moco(const MocoOptions& options, MethodContext context)
       : options_(options),
@@ -46,25 +46,35 @@ class Moco final : public Method {
                       std::to_string(options_.queue) + " keys: need a longer queue (--method.queue)");
     }
     if (pass == Pass::step) keys_.follow(queries_, options_.momentum);
+    const auto keep = [&](const std::vector<Pair>& pairs) {
+      if (pass == Pass::step) pairs_ = pairs;
+    };
     const Views first{.images = view_images(views, 0), .views = 1, .batch = views.batch};
     const EncodedViews encoded = queries_.forward_views(options_.symmetric ? views : first, pass);
     const std::vector<Tensor>& q = encoded.projections;  // (B, D) each
     const Tensor k2 = unit_keys(views, 1, pass);
     if (!options_.symmetric) {
-      if (pass == Pass::step) new_keys_ = k2;
+      keep({{.query = q[0], .key = k2}});
       return joint_output(queue_info_nce(q[0], k2, queue_.rows(), options_.temperature), encoded);
     }
     const Tensor k1 = unit_keys(views, 0, pass);
-    if (pass == Pass::step) new_keys_ = concat({k1, k2}, 0);
+    keep({{.query = q[1], .key = k1, .view = 1}, {.query = q[0], .key = k2}});
     return joint_output(add(queue_info_nce(q[0], k2, queue_.rows(), options_.temperature),
                             queue_info_nce(q[1], k1, queue_.rows(), options_.temperature)),
                         encoded);
   }
 
   void after_step(const Progress& /*progress*/) override {
-    if (new_keys_.defined()) queue_.push(new_keys_);
-    new_keys_ = {};
+    std::vector<Tensor> keys;
+    for (const Pair& pair : pairs_) keys.push_back(pair.key);
+    if (!keys.empty()) queue_.push(concat(keys, 0));
+    pairs_.clear();
   }
+
+  std::vector<Pair> pairs() const override { return pairs_; }
+  const Tensor& queue() const override { return queue_.rows(); }
+  float temperature() const override { return options_.temperature; }
+  void restart_keys() override { keys_.follow(queries_, 0.0); }
 
   void list_state(nn::StateList& list) const override {
     queries_.list_state(list);
@@ -82,7 +92,7 @@ class Moco final : public Method {
   FeatureQueue queue_;
   Encoder queries_;
   Teacher keys_;
-  Tensor new_keys_;  // of the step under way
+  std::vector<Pair> pairs_;  // of the step under way
 };
 
 }  // namespace

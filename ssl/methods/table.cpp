@@ -25,8 +25,12 @@ std::vector<OptionInfo> options_of() {
 }
 
 constexpr MethodRow kMethods[] = {
-    {"barlow", "makes each dimension of two views agree with itself and with no other",
-     "Zbontar et al., ICML 2021", make_barlow, options_of<BarlowOptions>},
+    {"barlow",
+     "makes each dimension of two views agree with itself and with no other",
+     "Zbontar et al., ICML 2021",
+     make_barlow,
+     options_of<BarlowOptions>,
+     {.distilled_as = DistilledAs::barlow}},
     {"byol",
      "predicts what its own moving average makes of the other view",
      "Grill et al., NeurIPS 2020",
@@ -35,16 +39,24 @@ constexpr MethodRow kMethods[] = {
      {.single_image = true}},
     {"emp-ssl", "many patches agree with their mean, a coding rate spreads images",
      "Tong et al., arXiv 2304.03977", make_emp_ssl, options_of<EmpSslOptions>},
-    {"emp-ssl-contrastive", "many patches find their image's mean among all images'",
-     "Imai et al., ACCV 2024", make_emp_ssl_contrastive, options_of<EmpSslContrastiveOptions>},
+    {"emp-ssl-contrastive",
+     "many patches find their image's mean among all images'",
+     "Imai et al., ACCV 2024",
+     make_emp_ssl_contrastive,
+     options_of<EmpSslContrastiveOptions>,
+     {.distilled_as = DistilledAs::contrastive}},
     {"moco",
      "finds a momentum encoder's key of the other view among a queue of earlier keys",
      "He et al., CVPR 2020; Chen et al., arXiv 2003.04297",
      make_moco,
      options_of<MocoOptions>,
-     {.single_image = true, .queue = true}},
-    {"simclr", "tells each image's views from all others", "Chen et al., ICML 2020", make_simclr,
-     options_of<SimClrOptions>},
+     {.single_image = true, .queue = true, .distilled_as = DistilledAs::contrastive}},
+    {"simclr",
+     "tells each image's views from all others",
+     "Chen et al., ICML 2020",
+     make_simclr,
+     options_of<SimClrOptions>,
+     {.distilled_as = DistilledAs::contrastive}},
     {"simsiam",
      "predicts one view's projection from the other's",
      "Chen and He, CVPR 2021",
@@ -56,20 +68,29 @@ constexpr MethodRow kMethods[] = {
      "Khosla et al., NeurIPS 2020",
      make_supcon,
      options_of<SupConOptions>,
-     {.labels = true}},
+     {.labels = true, .distilled_as = DistilledAs::contrastive}},
     {"supervised",
      "learns the labels: a baseline, not self-supervised",
      "He et al., CVPR 2016",
      make_supervised,
      options_of<SupervisedOptions>,
-     {.labels = true, .single_image = true}},
-    {"vicreg", "two views agree; every dimension varies, no two vary together", "Bardes et al., ICLR 2022",
-     make_vicreg, options_of<VicRegOptions>},
+     {.labels = true, .single_image = true, .projector = false}},
+    {"vicreg",
+     "two views agree; every dimension varies, no two vary together",
+     "Bardes et al., ICLR 2022",
+     make_vicreg,
+     options_of<VicRegOptions>,
+     {.distilled_as = DistilledAs::mse}},
 };
 
 }  // namespace
 
 std::span<const MethodRow> method_table() { return kMethods; }
+
+MethodTraits method_traits(const std::string& name) {
+  const auto* row = std::ranges::find(kMethods, name, &MethodRow::name);
+  return row == std::end(kMethods) ? MethodTraits{} : row->traits;
+}
 
 std::unique_ptr<Method> make_method(const std::string& name, MethodContext context) {
   const auto* row = std::ranges::find(kMethods, name, &MethodRow::name);

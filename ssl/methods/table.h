@@ -22,6 +22,9 @@ struct MethodRow {
 
 std::span<const MethodRow> method_table();
 
+// Of a name that the table does not know: a method without any.
+MethodTraits method_traits(const std::string& name);
+
 // errors  BadConfig: unknown method or option (naming the nearest), value out of range
 std::unique_ptr<Method> make_method(const std::string& name, MethodContext context);
 

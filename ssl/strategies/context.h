@@ -4,6 +4,7 @@
 
 #include "engine/tensor/shape.h"
 #include "kernels/device.h"
+#include "ssl/core/method.h"
 #include "ssl/core/options.h"
 
 namespace nagare::ssl {
@@ -16,6 +17,7 @@ struct StrategyContext {
   Shape image_shape{32, 32, 3};     // (H, W, 3) of the data set
   std::uint64_t seed = 0;
   Device device = Device::cpu;  // where batches live
+  MethodTraits method = {};     // of the method that it goes with
   OptionValues options;
 };
 

@@ -19,6 +19,14 @@ void PastNetwork::take(const Network& network) {
   ++*times_.data<std::int64_t>();
 }
 
+void PastNetwork::follow(const Network& network, double decay) {
+  nn::StateList to;
+  nn::StateList from;
+  network_->list_state(to);
+  network.list_state(from);
+  optim::ema_update(to, from, decay);
+}
+
 Network::Rows PastNetwork::forward(const Views& views, Norm norm) const {
   const tape::NoGrad guard;
   if (norm == Norm::running) return network_->forward(views.images, false);

@@ -20,6 +20,8 @@ class PastNetwork {
 
   // From now on it is what `network` is now, running statistics included.
   void take(const Network& network);
+  // Its parameters become decay times themselves and 1 - decay times those of `network`; buffers stay its own.
+  void follow(const Network& network, double decay);
   // Whether take() has been called, in this run or the one it goes on from.
   bool taken() const { return *times_.data<std::int64_t>() > 0; }
   // Of all views, view-major and without history. Batch statistics are each view's own.

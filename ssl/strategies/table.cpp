@@ -6,6 +6,9 @@
 #include "engine/text/nearest.h"
 #include "ssl/methods/table.h"
 #include "ssl/strategies/agem.h"
+#include "ssl/strategies/cassle.h"
+#include "ssl/strategies/ccl.h"
+#include "ssl/strategies/cla.h"
 #include "ssl/strategies/der.h"
 #include "ssl/strategies/er.h"
 #include "ssl/strategies/ewc.h"
@@ -16,6 +19,7 @@
 #include "ssl/strategies/lump.h"
 #include "ssl/strategies/lwf.h"
 #include "ssl/strategies/minred.h"
+#include "ssl/strategies/pfr.h"
 #include "ssl/strategies/si.h"
 
 namespace nagare::ssl {
@@ -24,6 +28,13 @@ namespace {
 constexpr StrategyRow kStrategies[] = {
     {"agem", "takes out of a gradient what would raise the loss on the past", "Chaudhry et al., ICLR 2019",
      make_agem, agem_options, kNeedsBoundaries},
+    {"cassle", "foretells the projections of the network before the task", "Fini et al., CVPR 2022",
+     make_cassle, [] { return CassleOptions().bind().list(); }, kNeedsBoundaries | kNeedsProjector},
+    {"ccl", "replays steady exemplars, contrasts with their keys, keeps what they resemble",
+     "Lin et al., NeurIPS 2022", make_ccl, [] { return CclOptions().bind().list(); },
+     kNeedsBoundaries | kNeedsQueue},
+    {"cla", "aligns projections with a slow copy's, or with those stored beside replayed images",
+     "Cignoni et al., CoLLAs 2025", make_cla, [] { return ClaOptions().bind().list(); }, kNeedsProjector},
     {"der", "keeps what the network made of stored images when they arrived",
      "Buzzega et al., NeurIPS 2020; Madaan et al., ICLR 2022", make_der,
      [] { return DerOptions().bind(false).list(); }},
@@ -48,6 +59,8 @@ constexpr StrategyRow kStrategies[] = {
      make_lwf, [] { return LwfOptions().bind().list(); }, kNeedsBoundaries},
     {"minred", "replays from a buffer that drops what it already has", "Purushwalkam et al., ECCV 2022",
      make_minred, [] { return MinRedOptions().bind().list(); }},
+    {"pfr", "foretells the features of the network before the task", "Gomez-Villa et al., CVPRW 2022",
+     make_pfr, [] { return PfrOptions().bind().list(); }, kNeedsBoundaries},
     {"si", "holds the parameters that earned the decrease of the loss", "Zenke et al., ICML 2017", make_si,
      [] { return SiOptions().bind().list(); }, kNeedsBoundaries},
 };
@@ -75,6 +88,8 @@ constexpr NeedRow kNeeds[] = {
      "it compares the gradients of single images, and this method's loss needs other images beside them"},
     {kNeedsQueue, [](const MethodTraits& method, bool) { return method.queue; },
      "it works on a queue of keys, and this method has none"},
+    {kNeedsProjector, [](const MethodTraits& method, bool) { return method.projector; },
+     "it works on the projections of two views, and this method has a classifier and one view"},
 };
 
 }  // namespace

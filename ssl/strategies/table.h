@@ -19,6 +19,7 @@ enum StrategyNeed : unsigned {
   kNeedsNoLabels = 2,         // a method without labels
   kNeedsSingleImageLoss = 4,  // a loss that is defined image by image
   kNeedsQueue = 8,            // a method with a queue of keys
+  kNeedsProjector = 16,       // a method with projections of two views or more
 };
 
 struct StrategyRow {

@@ -156,7 +156,9 @@ void Trainer::train_on(const Batch& batch, const Progress& progress, StepReport&
   const StepOutput output = method_loss(views, batch, Pass::step);
   const Update update{.batch = batch, .views = views, .output = output, .progress = progress};
   const Tensor penalty = strategy_->penalty(update);
-  const Tensor total = penalty.defined() ? add(output.loss, penalty) : output.loss;
+  const Tensor total = !penalty.defined()           ? output.loss
+                       : strategy_->replaces_loss() ? penalty
+                                                    : add(output.loss, penalty);
   report.trained_images = batch.images.shape()[0];
   report.metrics = output.metrics;
   if (penalty.defined()) report.metrics.push_back({"penalty", penalty.item()});

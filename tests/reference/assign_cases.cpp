@@ -12,6 +12,7 @@
 #include "engine/ops/sinkhorn.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view_cross_entropy.h"
+#include "ssl/losses/ccl.h"
 #include "ssl/losses/dino.h"
 #include "ssl/losses/swav.h"
 #include "tests/reference/registry.h"
@@ -118,14 +119,13 @@ void cassle_knowledge_case(Case& c) {
 }
 
 void ccl_distill_case(Case& c) {
-  const float tau_old = number(c, "tau_old");
   const Tensor z = c.activation("z_new");
   const Tensor exemplars = c.activation("e_new");
-  const Tensor old = similarities(unit(c.activation("z_old")), unit(c.activation("e_old"))).detach();
-  const Tensor fresh = similarities(unit(z), unit(exemplars));
-  // KL = cross-entropy less the old side's own entropy.
-  const Tensor entropy = soft_cross_entropy(scale(old, 1.0F / tau_old), softmax(old, tau_old));
-  const Tensor loss = subtract(distilled(fresh, old, number(c, "tau_new"), tau_old), entropy);
+  const Tensor loss =
+      ssl::ccl_distillation_loss({.queries = z, .exemplars = exemplars, .temperature = number(c, "tau_new")},
+                                 {.queries = c.activation("z_old"),
+                                  .exemplars = c.activation("e_old"),
+                                  .temperature = number(c, "tau_old")});
   c.check("out.loss", loss);
   tape::backward(loss);
   c.check_gradient("z_new", z);

@@ -6,6 +6,7 @@
 #include "engine/ops/normalize.h"
 #include "engine/ops/shape_ops.h"
 #include "ssl/buffers/feature_queue.h"
+#include "ssl/losses/cassle.h"
 #include "ssl/losses/info_nce.h"
 #include "ssl/losses/ntxent.h"
 #include "ssl/losses/supcon.h"
@@ -68,9 +69,7 @@ void cassle_simclr_case(Case& c) {
   const Tensor p2 = c.activation("p2");
   const Tensor p = concat({p1, p2}, 0);
   const Tensor z = concat({c.activation("z1").detach(), c.activation("z2").detach()}, 0);
-  const Tensor loss =
-      scale(add(ssl::paired_info_nce(p, z, temperature_of(c)), ssl::paired_info_nce(z, p, temperature_of(c))),
-            0.5F);
+  const Tensor loss = ssl::cassle_contrastive_loss({.prediction = p, .projection = z}, temperature_of(c));
   finish_loss(c, loss, {{"p1", p1}, {"p2", p2}});
 }
 

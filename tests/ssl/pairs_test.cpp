@@ -38,7 +38,8 @@ const MethodRow& method_of(const std::string& name) {
 bool refused(const StrategyRow& strategy, const MethodTraits& method) {
   return ((strategy.needs & kNeedsNoLabels) != 0 && method.labels) ||
          ((strategy.needs & kNeedsSingleImageLoss) != 0 && !method.single_image) ||
-         ((strategy.needs & kNeedsQueue) != 0 && !method.queue);
+         ((strategy.needs & kNeedsQueue) != 0 && !method.queue) ||
+         ((strategy.needs & kNeedsProjector) != 0 && !method.projector);
 }
 
 struct PairsTest : testing::TestWithParam<std::tuple<std::string, std::string>> {};
@@ -74,7 +75,9 @@ TEST(PairsTableTest, TheRefusedPairsAreThese) {
         pairs.push_back(std::string(strategy.name) + " " + method);
     }
   }
-  EXPECT_THAT(pairs, testing::IsSupersetOf({"gss simclr", "gss emp-ssl-contrastive", "lump supervised"}));
+  EXPECT_THAT(pairs,
+              testing::IsSupersetOf({"gss simclr", "gss emp-ssl-contrastive", "lump supervised",
+                                     "cassle supervised", "ccl simsiam", "ccl simclr", "cla supervised"}));
   // The supervised counterparts of the LUMP paper's comparison.
   for (const std::string name : {"finetune", "joint", "si", "der", "agem", "gss", "er"}) {
     EXPECT_NO_THROW(check_pair(name, "supervised", true)) << name;

@@ -73,13 +73,15 @@ struct TinyRun {
   std::string stream = "seq:2";
 };
 
-inline StrategyContext tiny_context(const Method& method, const OptionValues& options) {
+inline StrategyContext tiny_context(const Method& method, const OptionValues& options,
+                                    const std::string& method_name = "") {
   return {.capacity = 12,
           .replay = 6,
           .stream_batch = kTinyBatch,
           .embedding_dim = method.embedding_dim(),
           .image_shape = {kTinySize, kTinySize, 3},
           .seed = 7,
+          .method = method_traits(method_name),
           .options = options};
 }
 
@@ -101,7 +103,7 @@ inline std::unique_ptr<Trainer> tiny_trainer(std::unique_ptr<Method> method,
 
 inline std::unique_ptr<Trainer> tiny_trainer(const TinyRun& run) {
   auto method = tiny_method(run.method);
-  auto strategy = make_strategy(run.strategy, tiny_context(*method, run.options));
+  auto strategy = make_strategy(run.strategy, tiny_context(*method, run.options, run.method));
   return tiny_trainer(std::move(method), std::move(strategy), run);
 }
 

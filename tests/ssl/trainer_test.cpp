@@ -279,13 +279,19 @@ std::vector<TinyRun> every_strategy() {
 
 // Options that change what is kept.
 std::vector<TinyRun> other_variants() {
-  return {{.strategy = "der", .method = "supervised", .options = {{"target", "projections"}}},
-          {.strategy = "der++", .method = "moco"},
-          {.strategy = "fifo", .options = {{"variant", "buffer-only"}}},
-          {.strategy = "lump", .options = {{"variant", "ucl"}}},
-          {.strategy = "lwf", .options = {{"norm", "batch"}}},
-          {.strategy = "minred", .options = {{"variant", "official"}}},
-          {.strategy = "si", .options = {{"mode", "ucl"}}}};
+  return {
+      {.strategy = "cassle", .options = {{"form", "contrastive"}, {"norm", "running"}}},
+      {.strategy = "ccl", .method = "moco", .options = {{"groups", "2"}, {"views", "2"}, {"queue", "16"}}},
+      {.strategy = "cla", .options = {{"variant", "ema"}}},
+      {.strategy = "cla", .options = {{"variant", "ema-replay"}}},
+      {.strategy = "cla", .options = {{"variant", "hybrid"}}},
+      {.strategy = "der", .method = "supervised", .options = {{"target", "projections"}}},
+      {.strategy = "der++", .method = "moco"},
+      {.strategy = "fifo", .options = {{"variant", "buffer-only"}}},
+      {.strategy = "lump", .options = {{"variant", "ucl"}}},
+      {.strategy = "lwf", .options = {{"norm", "batch"}}},
+      {.strategy = "minred", .options = {{"variant", "official"}}},
+      {.strategy = "si", .options = {{"mode", "ucl"}}}};
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, ResumeTest, testing::ValuesIn(every_strategy()), run_name);
@@ -303,7 +309,9 @@ TEST(PairTest, WhatMakesNoSenseIsRefusedWithTheReason) {
   refused(kNeedsNoLabels, {.labels = true}, true, "no one label");
   refused(kNeedsSingleImageLoss, plain, true, "single images");
   refused(kNeedsQueue, plain, true, "has none");
-  const unsigned all = kNeedsBoundaries | kNeedsNoLabels | kNeedsSingleImageLoss | kNeedsQueue;
+  refused(kNeedsProjector, {.projector = false}, true, "a classifier");
+  const unsigned all =
+      kNeedsBoundaries | kNeedsNoLabels | kNeedsSingleImageLoss | kNeedsQueue | kNeedsProjector;
   EXPECT_NO_THROW(check_needs("x", all, "m", {.single_image = true, .queue = true}, true));
   EXPECT_NO_THROW(check_pair("no such strategy", "simsiam", true));
 }
