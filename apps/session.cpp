@@ -87,17 +87,17 @@ Session make_session(const Settings& settings) {
   ssl::check_trainable(stream, options.stream_batch);
   stream = ssl::arranged(options.strategy, stream, seed);
 
+  const std::string model = ssl::model_under(options.strategy, options.model, stream.tasks);
   auto method = ssl::make_method(
-      options.method,
-      {.backbone = models::make_backbone(
-           options.model, {.image_size = data.image_size(), .seed = seed, .device = session.device}),
-       .image_size = data.image_size(),
-       .mean = three(data.mean),
-       .std = three(data.std),
-       .seed = seed,
-       .device = session.device,
-       .classes = data.classes(),
-       .options = options.method_options});
+      options.method, {.backbone = models::make_backbone(
+                           model, {.image_size = data.image_size(), .seed = seed, .device = session.device}),
+                       .image_size = data.image_size(),
+                       .mean = three(data.mean),
+                       .std = three(data.std),
+                       .seed = seed,
+                       .device = session.device,
+                       .classes = data.classes(),
+                       .options = options.method_options});
   const Shape& shape = data.train.images.shape();
   auto strategy = ssl::make_strategy(options.strategy, {.capacity = options.buffer,
                                                         .replay = options.replay,
@@ -111,7 +111,7 @@ Session make_session(const Settings& settings) {
   const ssl::ViewRecipe recipe = method->view_plan().views.front();
   session.manifest = {.step = 0,
                       .task = 0,
-                      .model = options.model,
+                      .model = model,
                       .image_size = recipe.size,
                       .mean = recipe.mean,
                       .std = recipe.std,

@@ -17,6 +17,10 @@ class Backbone {
   // returns   features (N, feature_dim()) in the element type of `images`
   virtual Tensor forward(const Tensor& images, bool training) = 0;
   virtual std::int64_t feature_dim() const = 0;
+  // Whether features depend on the task that an image belongs to, where that is known; and such features, of (N, H, W, 3),
+  // with running statistics.
+  virtual bool knows_tasks() const { return false; }
+  virtual Tensor task_features(const Tensor& images, std::int64_t /*task*/) { return forward(images, false); }
   // Lists parameters and buffers under torchvision's names.
   virtual void list_state(nn::StateList& list) const = 0;
   // The same network with a copy of its parameters and buffers: what a momentum teacher starts from.

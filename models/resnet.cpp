@@ -76,11 +76,14 @@ Tensor ResNet::stem(const Tensor& images, bool training) const {
   return bn1_->forward_relu(conv1_->forward(images), training);
 }
 
-Tensor ResNet::pass(const Tensor& images, bool training, ResNetStages* stages) const {
+Tensor ResNet::pass(const Tensor& images, bool training, ResNetStages* stages,
+                    const StageEntry& enter) const {
   Tensor x = stem(images, training);
   if (stages != nullptr) stages->stem = x;
   if (options_.stem == Stem::imagenet) x = max_pool(x, {.kernel = 3, .stride = 2, .padding = 1});
   for (std::size_t i = 0; i < layers_.size(); ++i) {
+    if (stages != nullptr) stages->inputs[i] = x;
+    if (enter) x = enter(i, x);
     for (const Block& block : layers_[i]) x = block.forward(x, training);
     if (stages != nullptr) stages->layers[i] = x;
   }
@@ -99,9 +102,9 @@ std::unique_ptr<Backbone> ResNet::clone() const {
 
 Tensor ResNet::forward(const Tensor& images, bool training) { return pass(images, training, nullptr); }
 
-ResNetStages ResNet::forward_stages(const Tensor& images, bool training) {
+ResNetStages ResNet::forward_stages(const Tensor& images, bool training, const StageEntry& enter) {
   ResNetStages stages;
-  stages.features = pass(images, training, &stages);
+  stages.features = pass(images, training, &stages, enter);
   return stages;
 }
 

@@ -10,6 +10,7 @@
 // names    torchvision's resnet18 (conv1.weight, bn1.weight, layer1.0.conv1.weight, layer2.0.downsample.0.weight, ...)
 // source   He et al., CVPR 2016
 #include <array>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -30,9 +31,13 @@ struct ResNetOptions {
 // The activations (N, H, W, C) on the way, and the features.
 struct ResNetStages {
   Tensor stem;                   // after BN and ReLU, before max-pooling
+  std::array<Tensor, 4> inputs;  // of layer1 .. layer4, as they come from the part before
   std::array<Tensor, 4> layers;  // torchvision's layer1 .. layer4
   Tensor features;               // (N, 8 width)
 };
+
+// What a stage (0 .. 3) takes in place of its input.
+using StageEntry = std::function<Tensor(std::size_t stage, const Tensor& input)>;
 
 class ResNet : public Backbone {
  public:
@@ -41,7 +46,7 @@ class ResNet : public Backbone {
 
   Tensor forward(const Tensor& images, bool training) override;
   // forward() that shows the activations: for tests, and for methods that work on feature maps.
-  ResNetStages forward_stages(const Tensor& images, bool training);
+  ResNetStages forward_stages(const Tensor& images, bool training, const StageEntry& enter = {});
   std::int64_t feature_dim() const override { return 8 * options_.width; }
   void list_state(nn::StateList& list) const override;
   std::unique_ptr<Backbone> clone() const override;
@@ -52,7 +57,7 @@ class ResNet : public Backbone {
   Tensor stem(const Tensor& images, bool training) const;
   // The features. Keeps the activations on the way alive only where `stages` takes them: outside training each may go
   // as soon as the next one is there.
-  Tensor pass(const Tensor& images, bool training, ResNetStages* stages) const;
+  Tensor pass(const Tensor& images, bool training, ResNetStages* stages, const StageEntry& enter = {}) const;
 
   ResNetOptions options_;
   std::unique_ptr<nn::Conv2d> conv1_;

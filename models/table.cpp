@@ -7,6 +7,7 @@
 
 #include "engine/device/errors.h"
 #include "engine/text/nearest.h"
+#include "models/progressive.h"
 #include "models/resnet.h"
 
 namespace nagare::models {
@@ -16,15 +17,17 @@ using Values = std::map<std::string, std::string>;
 using Factory = std::unique_ptr<Backbone> (*)(const std::string& spec, const Values&, const BackboneOptions&);
 
 constexpr std::int64_t kMaxWidth = 1024;
+constexpr std::int64_t kMaxColumns = 1000;
 
-std::int64_t parse_width(const std::string& spec, const std::string& text) {
-  std::int64_t width = 0;
-  const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), width);
-  if (error != std::errc{} || stopped != text.data() + text.size() || width < 1 || width > kMaxWidth) {
-    throw BadConfig("model '" + spec + "': width '" + text + "', need an integer from 1 to " +
-                    std::to_string(kMaxWidth));
+std::int64_t parse_count(const std::string& spec, const std::string& name, const std::string& text,
+                         std::int64_t most) {
+  std::int64_t count = 0;
+  const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc{} || stopped != text.data() + text.size() || count < 1 || count > most) {
+    throw BadConfig("model '" + spec + "': " + name + " '" + text + "', need an integer from 1 to " +
+                    std::to_string(most));
   }
-  return width;
+  return count;
 }
 
 Stem parse_stem(const std::string& spec, const std::string& text) {
@@ -39,22 +42,26 @@ std::unique_ptr<Backbone> make_resnet18(const std::string& spec, const Values& v
   ResNetOptions resnet{.stem = options.image_size <= 64 ? Stem::cifar : Stem::imagenet,
                        .seed = options.seed,
                        .device = options.device};
+  std::int64_t columns = 0;
   for (const auto& [name, text] : values) {
     if (name == "width") {
-      resnet.width = parse_width(spec, text);
+      resnet.width = parse_count(spec, name, text, kMaxWidth);
+    } else if (name == "columns") {
+      columns = parse_count(spec, name, text, kMaxColumns);
     } else if (name == "stem") {
       resnet.stem = parse_stem(spec, text);
     } else {
-      throw BadConfig("model '" + spec +
-                      "': " + unknown_name("option", name, std::vector<std::string>{"stem", "width"}));
+      throw BadConfig("model '" + spec + "': " +
+                      unknown_name("option", name, std::vector<std::string>{"columns", "stem", "width"}));
     }
   }
+  if (columns > 0) return std::make_unique<Progressive>(resnet, columns);
   return std::make_unique<ResNet>(resnet);
 }
 
 constexpr BackboneRow kRows[] = {
     {"resnet18", "four stages of two basic blocks, 11.2 M weights at width 64",
-     "width=64, stem=cifar|imagenet", "He et al., CVPR 2016"},
+     "width=64, stem=cifar|imagenet, columns=T (progressive: strategy pnn gives it)", "He et al., CVPR 2016"},
 };
 constexpr Factory kFactories[] = {&make_resnet18};
 static_assert(std::size(kRows) == std::size(kFactories));

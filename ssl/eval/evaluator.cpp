@@ -40,6 +40,17 @@ Split of_tasks(const Split& split, const Tasks& tasks) {
   return static_cast<std::int64_t>(ids.size()) == split.size() ? split : take(split, ids);
 }
 
+// Of every image the first task that it belongs to.
+std::vector<std::int64_t> first_tasks(const Split& split, const Tasks& tasks) {
+  std::vector<std::int64_t> first(static_cast<std::size_t>(split.size()));
+  const TaskRows rows = rows_of_tasks(tasks, split.labels.classes, split.labels.domains);
+  for (std::size_t t = rows.size(); t-- > 0;) {
+    for (const std::int64_t row : rows[t])
+      first[static_cast<std::size_t>(row)] = static_cast<std::int64_t>(t);
+  }
+  return first;
+}
+
 }  // namespace
 
 Evaluator::Evaluator(const Dataset& dataset, Tasks tasks, const EvaluationOptions& options)
@@ -90,6 +101,8 @@ Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& i
   evaluation.measures = measure(network, queries, options_.measure_images, options_.seed);
   LabelledFeatures bag_bank;  // taken when first asked for
   Tensor bag_queries;
+  LabelledFeatures task_bank;  // likewise: of a network that knows tasks
+  Tensor task_queries;
   for (const Readout& readout : readouts_) {
     if (readout.bag && !bag_queries.defined()) {
       const auto bags = [&](const Tensor& images, std::int64_t draw) {
@@ -100,8 +113,20 @@ Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& i
       bag_bank.features = bags(bank_.images, 0);
       bag_queries = bags(queries_.images, 1);
     }
-    const ReadoutData data{.bank = readout.bag ? bag_bank : bank,
-                           .queries = readout.bag ? bag_queries : queries,
+    const bool by_task = readout.task_given && !readout.bag && backbone.knows_tasks();
+    if (by_task && !task_queries.defined()) {
+      const auto of = [&](const Split& split) {
+        return extract_task_features(backbone, split.images, first_tasks(split, tasks_), input,
+                                     options_.batch);
+      };
+      task_bank = bank;
+      task_bank.features = of(bank_);
+      task_queries = of(queries_);
+      refuse_not_finite(task_bank.features);
+      refuse_not_finite(task_queries);
+    }
+    const ReadoutData data{.bank = readout.bag ? bag_bank : (by_task ? task_bank : bank),
+                           .queries = readout.bag ? bag_queries : (by_task ? task_queries : queries),
                            .query_labels = queries_.labels.classes,
                            .tasks = tasks_,
                            .network = &network,

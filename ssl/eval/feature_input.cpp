@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include "engine/autograd/tape.h"
 #include "engine/device/errors.h"
@@ -42,6 +43,28 @@ Tensor extract_features(models::Backbone& backbone, const Tensor& images, const 
     const Tensor pixels = evaluation_images(images.rows(begin, size).to(input.device), input.mean, input.std,
                                             input.size, input.dtype);
     features.rows(begin, size).copy_from(cast(backbone.forward(pixels, /*training=*/false), DType::f32));
+  }
+  return features;
+}
+
+Tensor extract_task_features(models::Backbone& backbone, const Tensor& images,
+                             const std::vector<std::int64_t>& task_of, const FeatureInput& input,
+                             std::int64_t batch) {
+  const tape::NoGrad guard;
+  std::map<std::int64_t, std::vector<std::int64_t>> ids_of;
+  for (std::size_t i = 0; i < task_of.size(); ++i) ids_of[task_of[i]].push_back(static_cast<std::int64_t>(i));
+  const Tensor features = Tensor::empty({images.shape()[0], backbone.feature_dim()});
+  for (const auto& [task, ids] : ids_of) {
+    const auto count = static_cast<std::int64_t>(ids.size());
+    for (std::int64_t begin = 0; begin < count; begin += batch) {
+      const std::int64_t size = std::min(batch, count - begin);
+      const std::vector<std::int64_t> some(ids.begin() + begin, ids.begin() + begin + size);
+      const Tensor pixels = evaluation_images(pick_images(images, some).to(input.device), input.mean,
+                                              input.std, input.size, input.dtype);
+      const Tensor rows = cast(backbone.task_features(pixels, task), DType::f32).to(Device::cpu);
+      for (std::int64_t i = 0; i < size; ++i)
+        features.rows(some[static_cast<std::size_t>(i)], 1).copy_from(rows.rows(i, 1));
+    }
   }
   return features;
 }

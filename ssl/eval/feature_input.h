@@ -22,6 +22,11 @@ struct FeatureInput {
 Tensor extract_features(models::Backbone& backbone, const Tensor& images, const FeatureInput& input,
                         std::int64_t batch);
 
+// The same of a backbone that knows tasks: the features of image i are those of task task_of[i].
+Tensor extract_task_features(models::Backbone& backbone, const Tensor& images,
+                             const std::vector<std::int64_t>& task_of, const FeatureInput& input,
+                             std::int64_t batch);
+
 // Diverged for a feature that is NaN or infinite: nothing can be said of such a network.
 void refuse_not_finite(const Tensor& features);
 

@@ -19,7 +19,10 @@
 #include "ssl/strategies/lump.h"
 #include "ssl/strategies/lwf.h"
 #include "ssl/strategies/minred.h"
+#include "ssl/strategies/osiris.h"
 #include "ssl/strategies/pfr.h"
+#include "ssl/strategies/pnn.h"
+#include "ssl/strategies/scale.h"
 #include "ssl/strategies/si.h"
 
 namespace nagare::ssl {
@@ -59,8 +62,14 @@ constexpr StrategyRow kStrategies[] = {
      make_lwf, [] { return LwfOptions().bind().list(); }, kNeedsBoundaries},
     {"minred", "replays from a buffer that drops what it already has", "Purushwalkam et al., ECCV 2022",
      make_minred, [] { return MinRedOptions().bind().list(); }},
+    {"osiris", "keeps what arrives apart from the past, in a second head", "Zhang et al., CoLLAs 2024",
+     make_osiris, [] { return OsirisOptions().bind().list(); }, kNeedsBoundaries | kNeedsProjector},
     {"pfr", "foretells the features of the network before the task", "Gomez-Villa et al., CVPRW 2022",
      make_pfr, [] { return PfrOptions().bind().list(); }, kNeedsBoundaries},
+    {"pnn", "grows a column for every task beside the frozen older ones", "Rusu et al., arXiv 1606.04671",
+     make_pnn, pnn_options, kNeedsBoundaries, nullptr, progressive_model},
+    {"scale", "contrasts what looks alike, keeps relations and a memory that is spread",
+     "Yu et al., CLVision 2023", make_scale, [] { return ScaleOptions().bind().list(); }, kNeedsProjector},
     {"si", "holds the parameters that earned the decrease of the loss", "Zenke et al., ICML 2017", make_si,
      [] { return SiOptions().bind().list(); }, kNeedsBoundaries},
 };
@@ -110,6 +119,11 @@ std::unique_ptr<Strategy> make_strategy(const std::string& name, const StrategyC
 Stream arranged(const std::string& strategy, Stream stream, std::uint64_t seed) {
   const auto* row = std::ranges::find(kStrategies, strategy, &StrategyRow::name);
   return row == std::end(kStrategies) || row->arrange == nullptr ? stream : row->arrange(stream, seed);
+}
+
+std::string model_under(const std::string& strategy, const std::string& model, std::int64_t tasks) {
+  const auto* row = std::ranges::find(kStrategies, strategy, &StrategyRow::name);
+  return row == std::end(kStrategies) || row->model == nullptr ? model : row->model(model, tasks);
 }
 
 void check_needs(const std::string& strategy, unsigned needs, const std::string& method,

@@ -31,6 +31,8 @@ struct StrategyRow {
   unsigned needs = 0;
   // The order in which images arrive under this strategy; nullptr: that of the stream.
   Stream (*arrange)(const Stream& stream, std::uint64_t seed) = nullptr;
+  // The model that a run of `tasks` tasks has under this strategy; nullptr: the one that was asked for.
+  std::string (*model)(const std::string& spec, std::int64_t tasks) = nullptr;
 };
 
 std::span<const StrategyRow> strategy_table();
@@ -40,6 +42,9 @@ std::unique_ptr<Strategy> make_strategy(const std::string& name, const StrategyC
 
 // The stream as the strategy wants it: itself, but for joint.
 Stream arranged(const std::string& strategy, Stream stream, std::uint64_t seed);
+
+// The model as the strategy wants it: itself, but for pnn.
+std::string model_under(const std::string& strategy, const std::string& model, std::int64_t tasks);
 
 // Whether a strategy goes with a method, and with a stream that tells where its tasks end or hides it. Names that no
 // table knows pass: whoever makes them knows how to say so.

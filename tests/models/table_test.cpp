@@ -43,6 +43,7 @@ TEST(BackboneTable, MistakesAreNamedWithTheNearestName) {
   refused("resnet18:width=16x", "width '16x'");
   refused("resnet18:width=99999999999999999999", "need an integer from 1 to 1024");
   refused("resnet18:stem=cifra", "unknown stem \"cifra\": nearest is \"cifar\"");
+  refused("resnet18:columns=0", "columns '0', need an integer from 1 to 1000");
   refused("resnet18:width", "option 'width', need name=value");
   refused("resnet18:width=4,width=8", "given twice");
 }

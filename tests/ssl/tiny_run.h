@@ -53,10 +53,10 @@ inline OptionValues tiny_method_options(const std::string& name) {
   return {{"hidden", "16"}, {"dim", "12"}};
 }
 
-inline std::unique_ptr<Method> tiny_method(const std::string& name, std::uint64_t seed = 1) {
+inline std::unique_ptr<Method> tiny_method(const std::string& name, std::uint64_t seed = 1,
+                                           const std::string& model = "resnet18:width=2,stem=cifar") {
   return make_method(name, {.backbone = models::make_backbone(
-                                "resnet18:width=2,stem=cifar",
-                                {.image_size = kTinySize, .seed = seed, .device = Device::cpu}),
+                                model, {.image_size = kTinySize, .seed = seed, .device = Device::cpu}),
                             .image_size = kTinySize,
                             .seed = seed,
                             .classes = 4,
@@ -102,7 +102,7 @@ inline std::unique_ptr<Trainer> tiny_trainer(std::unique_ptr<Method> method,
 }
 
 inline std::unique_ptr<Trainer> tiny_trainer(const TinyRun& run) {
-  auto method = tiny_method(run.method);
+  auto method = tiny_method(run.method, 1, model_under(run.strategy, "resnet18:width=2,stem=cifar", 2));
   auto strategy = make_strategy(run.strategy, tiny_context(*method, run.options, run.method));
   return tiny_trainer(std::move(method), std::move(strategy), run);
 }

@@ -291,6 +291,8 @@ std::vector<TinyRun> other_variants() {
       {.strategy = "lump", .options = {{"variant", "ucl"}}},
       {.strategy = "lwf", .options = {{"norm", "batch"}}},
       {.strategy = "minred", .options = {{"variant", "official"}}},
+      {.strategy = "osiris", .options = {{"variant", "distil"}}},
+      {.strategy = "scale", .options = {{"past", "batch"}}},
       {.strategy = "si", .options = {{"mode", "ucl"}}}};
 }
 
