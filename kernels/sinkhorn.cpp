@@ -18,6 +18,7 @@ constexpr std::int64_t kMinShareRows = 16;
 constexpr std::int64_t kMinShareEntries = 32768;
 constexpr std::int64_t kMaxCudaShares = 256;
 constexpr std::int64_t kCudaShareRows = 8;
+constexpr std::int64_t kMostEntries = std::int64_t{1} << 53;
 
 std::int64_t share_rows(const Sinkhorn& p) {
   return std::max({kMinShareRows, kMinShareEntries / p.cols, (p.samples() + kMaxShares - 1) / kMaxShares});
@@ -28,13 +29,16 @@ std::int64_t shares(const Sinkhorn& p) { return (p.samples() + share_rows(p) - 1
 }  // namespace
 
 void Sinkhorn::check() const {
-  if (rows < 0 || cols < 1 || queue_rows < 0 || iterations < 1 ||
-      !(epsilon > 0.0F && std::isfinite(epsilon))) {
-    throw std::invalid_argument(
-        "sinkhorn: scores (" + std::to_string(rows) + " + " + std::to_string(queue_rows) + " of the queue, " +
-        std::to_string(cols) + "), epsilon " + std::to_string(epsilon) + ", " + std::to_string(iterations) +
-        " iterations: need rows >= 0, cols >= 1, iterations >= 1, epsilon positive and "
-        "finite");
+  // The workspace, at most six times the scores and three rows for every share, must have a size.
+  const bool sized = rows >= 0 && queue_rows >= 0 && cols >= 1 && rows <= kMostEntries &&
+                     queue_rows <= kMostEntries && cols <= kMostEntries / kMaxCudaShares &&
+                     samples() <= kMostEntries / cols;
+  if (!sized || iterations < 1 || !(epsilon > 0.0F && std::isfinite(epsilon))) {
+    throw std::invalid_argument("sinkhorn: scores (" + std::to_string(rows) + " + " +
+                                std::to_string(queue_rows) + " of the queue, " + std::to_string(cols) +
+                                "), epsilon " + std::to_string(epsilon) + ", " + std::to_string(iterations) +
+                                " iterations: need rows >= 0, cols >= 1, at most 2^53 scores, iterations >= "
+                                "1, epsilon positive and finite");
   }
 }
 

@@ -119,8 +119,8 @@ summary() {
 
 # The parts still to come and their boxes in seconds, most valuable first; the sum is what all may take.
 boxes=(
-  info:10 tests-kernels:45 reference-f32:30 reference-bf16:30 benchmarks:90 peers:100
-  memcheck:50 tests-engine:35 racecheck:40 train-demo:30 initcheck:25 tests-ssl:15 tests-models:10 tests-apps:10
+  info:10 tests-kernels:45 reference-f32:25 reference-bf16:25 benchmarks:90 peers:100
+  memcheck:50 tests-engine:30 racecheck:40 train-demo:30 initcheck:25 tests-ssl:30 tests-models:10 tests-apps:10
 )
 limit=0
 # Sets `limit` to what part NAME may take: its box and what is not needed for the boxes after it, up to twice the box
@@ -161,13 +161,31 @@ part() {
   record "$name" $status $((SECONDS - started)) "$note"
 }
 
-# test_part NAME PROGRAM ARGUMENT...: skipped where the bundle lacks the program.
+# test_part NAME PROGRAM COMMAND...: COMMAND is the program with its arguments; skipped where the bundle lacks it.
 test_part() {
   local name=$1 program=$2
   shift 2
   if [ ! -x "$bin/$program" ]; then record "$name" skipped 0 "no $program in $bin"; return; fi
-  open_box "$name" && part "$name" "$bin/$program" "$@"
+  open_box "$name" && part "$name" "$@"
 }
+
+# Every test of PROGRAM, in shards side by side that share the cores. What each said, one after the other.
+sharded() {
+  local program=$1 cores count shard pids=() logs=() failed=0
+  cores=$(nproc) count=$((cores < 8 ? cores : 8))
+  for ((shard = 0; shard < count; ++shard)); do
+    logs+=("$out/logs/$program.$shard.log")
+    GTEST_TOTAL_SHARDS=$count GTEST_SHARD_INDEX=$shard OMP_NUM_THREADS=$((cores / count)) \
+      "$bin/$program" >"${logs[$shard]}" 2>&1 &
+    pids+=($!)
+  done
+  # At the end of the time box the shards stop, and what they reached is in the log of the part.
+  trap 'kill "${pids[@]}" 2>/dev/null; cat "${logs[@]}"; exit 124' INT TERM
+  for shard in "${!pids[@]}"; do wait "${pids[$shard]}" || failed=1; done
+  cat "${logs[@]}"
+  return $failed
+}
+tests_part() { test_part "$1" "$2" bash -c 'sharded "$@"' sharded "$2"; }
 
 # How many tests of a program run on CUDA; with a GPU there must be some.
 tests_on_cuda() { "$bin/$1" --gtest_list_tests 2>/dev/null | grep -c 'GetParam() = .*cuda'; }
@@ -195,7 +213,7 @@ sanitize() {
   if [ $failed = 1 ]; then return 1; fi
   if [ $stopped = 1 ]; then return 75; fi
 }
-export -f sanitize
+export -f sanitize sharded
 export bin out sanitizer shards
 
 sanitizer_part() {
@@ -236,21 +254,21 @@ train() {
 
 echo "nagare GPU check: $bin, device $device, results in $out"
 open_box info && part info "$bin/nagare" info --device $device
-test_part tests-kernels nagare-test-kernels
+tests_part tests-kernels nagare-test-kernels
 on_cuda=$(tests_on_cuda nagare-test-kernels)
 if [ $dry_run = no ] && [ "$on_cuda" = 0 ]; then record cuda-seen failed 0 "no kernel test has found the GPU: see logs/info.log"; fi
-test_part reference-f32 nagare-test-reference --device $device --precision f32
-test_part reference-bf16 nagare-test-reference --device $device --precision bf16
+test_part reference-f32 nagare-test-reference "$bin/nagare-test-reference" --device $device --precision f32
+test_part reference-bf16 nagare-test-reference "$bin/nagare-test-reference" --device $device --precision bf16
 benchmarks
 peers
 sanitizer_part memcheck
-test_part tests-engine nagare-test-engine
+tests_part tests-engine nagare-test-engine
 sanitizer_part racecheck
 train
 sanitizer_part initcheck
-test_part tests-ssl nagare-test-ssl
-test_part tests-models nagare-test-models
-test_part tests-apps nagare-test-apps
+tests_part tests-ssl nagare-test-ssl
+tests_part tests-models nagare-test-models
+tests_part tests-apps nagare-test-apps
 
 # ---- Report ----
 

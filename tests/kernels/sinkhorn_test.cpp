@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "kernels/dispatch.h"
 #include "kernels/parallel.h"
 #include "tests/support/devices.h"
