@@ -27,6 +27,14 @@ template <class Error>
   throw Error("cannot " + std::string(what) + " " + printable(path.string()) + ": " + reason());
 }
 
+// The call again for as long as a signal breaks it off.
+template <class Call>
+auto uninterrupted(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
 // A descriptor that closes itself: for reading, where close() has nothing to report.
 class Descriptor {
  public:
@@ -41,8 +49,9 @@ class Descriptor {
 };
 
 int open_to_read(const Path& path) {
+  // O_NONBLOCK: a named pipe would wait for a writer.
   const int descriptor =
-      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a named pipe would wait for a writer
+      uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); });
   if (descriptor < 0) fail<BadData>("open", path);
   return descriptor;
 }
@@ -65,9 +74,10 @@ Container read_whole(const Path& path, std::uint64_t max_bytes) {
   }
   Container content(static_cast<std::size_t>(size), typename Container::value_type{});
   for (std::size_t done = 0; done < content.size();) {
-    const ssize_t got = ::pread(file.number(), content.data() + done,
-                                std::min(content.size() - done, kMostPerCall), static_cast<off_t>(done));
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = uninterrupted([&] {
+      return ::pread(file.number(), content.data() + done, std::min(content.size() - done, kMostPerCall),
+                     static_cast<off_t>(done));
+    });
     if (got < 0) fail<BadData>("read", path);
     if (got == 0)
       throw BadData("cannot read " + printable(path.string()) + ": it became shorter while being read");
@@ -79,8 +89,8 @@ Container read_whole(const Path& path, std::uint64_t max_bytes) {
 void write_all(int descriptor, const void* data, std::size_t bytes, const Path& path) {
   const char* from = static_cast<const char*>(data);
   while (bytes > 0) {
-    const ssize_t put = ::write(descriptor, from, std::min(bytes, kMostPerCall));
-    if (put < 0 && errno == EINTR) continue;
+    const ssize_t put =
+        uninterrupted([&] { return ::write(descriptor, from, std::min(bytes, kMostPerCall)); });
     if (put < 0) fail<CannotWrite>("write", path);
     from += put;
     bytes -= static_cast<std::size_t>(put);
@@ -88,12 +98,13 @@ void write_all(int descriptor, const void* data, std::size_t bytes, const Path& 
 }
 
 void sync_directory(const Path& directory) {
-  const int descriptor =
-      ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const char* const name = directory.empty() ? "." : directory.c_str();
+  const int descriptor = uninterrupted([&] { return ::open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (descriptor < 0) fail<CannotWrite>("open the directory", directory);
   const Descriptor closer(descriptor);
   // EINVAL: a file system without directory sync, where the rename alone must do.
-  if (::fsync(descriptor) != 0 && errno != EINVAL) fail<CannotWrite>("sync the directory", directory);
+  if (uninterrupted([&] { return ::fsync(descriptor); }) != 0 && errno != EINVAL)
+    fail<CannotWrite>("sync the directory", directory);
 }
 
 }  // namespace
@@ -119,7 +130,8 @@ MappedFile map_file(const Path& path) {
 AtomicFile::AtomicFile(const Path& path) : path_(path), temporary_(path) {
   static std::atomic<unsigned> count{0};
   temporary_ += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(count++);
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  descriptor_ = uninterrupted([&] { return ::open(temporary_.c_str(), kNew, 0666); });
   if (descriptor_ < 0) fail<CannotWrite>("create", path_);
 }
 
@@ -132,11 +144,12 @@ AtomicFile::~AtomicFile() {
 void AtomicFile::write(const void* data, std::size_t bytes) { write_all(descriptor_, data, bytes, path_); }
 
 void AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) fail<CannotWrite>("sync", path_);
+  if (uninterrupted([&] { return ::fsync(descriptor_); }) != 0) fail<CannotWrite>("sync", path_);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail<CannotWrite>("create", path_);
   const int closed = ::close(descriptor_);
   descriptor_ = -1;
-  if (closed != 0) fail<CannotWrite>("close", path_);
+  // Linux has closed it, interrupted or not; what was synced before cannot be lost by that.
+  if (closed != 0 && errno != EINTR) fail<CannotWrite>("close", path_);
   sync_directory(path_.parent_path());
 }
 
@@ -147,7 +160,9 @@ void write_file(const Path& path, std::string_view content) {
 }
 
 AppendFile::AppendFile(const Path& path)
-    : path_(path), descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+    : path_(path), descriptor_(uninterrupted([&] {
+        return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+      })) {
   if (descriptor_ < 0) fail<CannotWrite>("open", path_);
 }
 
