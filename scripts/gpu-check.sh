@@ -120,7 +120,7 @@ summary() {
 # The parts still to come and their boxes in seconds, most valuable first; the sum is what all may take.
 boxes=(
   info:10 tests-kernels:45 reference-f32:25 reference-bf16:25 benchmarks:90 peers:100
-  memcheck:50 tests-engine:30 racecheck:40 train-demo:30 initcheck:25 tests-ssl:30 tests-models:10 tests-apps:10
+  memcheck:50 tests-engine:30 racecheck:40 train-demo:30 initcheck:25 tests-ssl:25 tests-models:5 tests-apps:20
 )
 limit=0
 # Sets `limit` to what part NAME may take: its box and what is not needed for the boxes after it, up to twice the box

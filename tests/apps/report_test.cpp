@@ -96,5 +96,13 @@ TEST_F(ReportTest, ARunWithoutAGallerySaysSo) {
   EXPECT_THAT(read_all(at("bare") + "/report.html"), HasSubstr("kept no gallery"));
 }
 
+TEST_F(ReportTest, AProgressiveNetworkShowsTheFiltersOfEveryColumn) {
+  ASSERT_EQ(run_nagare(tiny_run(at("columns"), {"--strategy", "pnn"})).exit_code, 0);
+  ASSERT_EQ(run_nagare({"report", at("columns")}).exit_code, 0);
+  EXPECT_THAT(read_all(at("columns") + "/report.html"),
+              AllOf(HasSubstr("first convolution, column of task 1"),
+                    HasSubstr("first convolution, column of task 2")));
+}
+
 }  // namespace
 }  // namespace nagare::test
