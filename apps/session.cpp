@@ -18,13 +18,16 @@ std::array<float, 3> three(const std::vector<float>& values) {
   return {values.at(0), values.at(1), values.at(2)};
 }
 
-// An unknown --method.KEY, refused where it was written. `table` has rows with name and options().
+// An unknown method or --method.KEY; the latter is refused where it was written. `table` has rows with name and options().
 template <class Rows>
-void check_free_options(const Settings& settings, const Rows& table, const std::string& kind,
-                        const std::string& name, const FreeOptions& given) {
+void check_choice(const Settings& settings, const Rows& table, const std::string& kind,
+                  const std::string& name, const FreeOptions& given) {
   const auto row = std::ranges::find_if(table, [&](const auto& r) { return name == r.name; });
-  if (row == table.end()) return;  // make_method() and make_strategy() know how to say that
   std::vector<std::string> known;
+  if (row == table.end()) {
+    for (const auto& r : table) known.emplace_back(r.name);
+    throw BadConfig(unknown_name(kind, name, known));
+  }
   for (const ssl::OptionInfo& info : row->options()) known.push_back(info.name);
   for (const auto& [key, text] : given) {
     if (std::ranges::find(known, key) != known.end()) continue;
@@ -68,10 +71,15 @@ ssl::StreamOptions stream_options(const Options& options) {
           .seed = static_cast<std::uint64_t>(options.seed)};
 }
 
+void check_choices(const Settings& settings) {
+  const Options& options = settings.options();
+  check_choice(settings, ssl::method_table(), "method", options.method, options.method_options);
+  check_choice(settings, ssl::strategy_table(), "strategy", options.strategy, options.strategy_options);
+}
+
 Session make_session(const Settings& settings) {
   const Options& options = settings.options();
-  check_free_options(settings, ssl::method_table(), "method", options.method, options.method_options);
-  check_free_options(settings, ssl::strategy_table(), "strategy", options.strategy, options.strategy_options);
+  check_choices(settings);
   ssl::check_pair(options.strategy, options.method, ssl::parse_stream(options.stream).exposed);
 
   Session session;

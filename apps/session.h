@@ -22,6 +22,9 @@ struct Session {
   std::vector<std::vector<std::int64_t>> task_classes;
 };
 
+// The method and the strategy are known, and so are all options given for them: BadConfig naming the nearest otherwise.
+void check_choices(const Settings& settings);
+
 // The file, environment and flags of a command on top of its preset: BadConfig names the place of any mistake.
 // Loads the data; writes nothing.
 Session make_session(const Settings& settings);

@@ -12,6 +12,7 @@
 #include "apps/collect.h"
 #include "apps/machine.h"
 #include "apps/run_directory.h"
+#include "apps/session.h"
 #include "apps/signals.h"
 #include "apps/sweep/child.h"
 #include "apps/sweep/table.h"
@@ -120,6 +121,7 @@ Job make_job(const Cell& cell, const io::Path& out, std::int64_t threads) {
   if (threads > 0 && !settings.is_set("threads"))
     job.arguments.push_back("--threads=" + std::to_string(threads));
   job.arguments.push_back("--out=" + job.run.string());
+  check_choices(settings);
   const Options& options = settings.options();
   const bool boundaries = ssl::parse_stream(options.stream).exposed;
   try {

@@ -225,6 +225,9 @@ TEST(SweepTest, RefusesBeforeAnythingRuns) {
   EXPECT_EQ(typo.exit_code, kConfig);
   EXPECT_THAT(typo.err, HasSubstr("optim.lr"));
   EXPECT_EQ(run_nagare(tiny_sweep(out, {"--axis", "seed=1", "--format", "pdf"})).exit_code, kConfig);
+  const Outcome method = run_nagare(tiny_sweep(out, {"--axis", "method=simsiam,simclrr", "--dry-run"}));
+  EXPECT_EQ(method.exit_code, kConfig);
+  EXPECT_THAT(method.err, HasSubstr("unknown method \"simclrr\": nearest is \"simclr\""));
   EXPECT_FALSE(std::filesystem::exists(out));
   ASSERT_EQ(run_nagare(tiny_sweep(out, {"--axis", "seed=1", "--max-steps", "1"})).exit_code, 0);
   const Outcome other =
