@@ -53,6 +53,8 @@ struct Options {
   std::int64_t replay = 100;
   optim::OptimizerOptions optimizer;
   optim::ScheduleOptions schedule;
+  std::string restart_optimizer = "never";
+  std::string restart_schedule = "never";
   // evaluation
   std::int64_t eval_every = 0;
   ssl::EvaluationOptions evaluation;

@@ -7,6 +7,7 @@
 #include "apps/machine.h"
 #include "engine/device/errors.h"
 #include "engine/text/nearest.h"
+#include "engine/text/printable.h"
 #include "ssl/methods/table.h"
 #include "ssl/strategies/table.h"
 #include "ssl/streams/spec.h"
@@ -36,7 +37,15 @@ void check_choice(const Settings& settings, const Rows& table, const std::string
   }
 }
 
-ssl::TrainOptions train_options(const Options& options, const Session& session) {
+// "never" or "task".
+bool restarts(const Settings& settings, const char* key, const std::string& when) {
+  if (when == "task") return true;
+  if (when == "never") return false;
+  throw BadConfig(settings.origin(key) + ": " + key + " is \"" + printable(when) + "\": need never or task");
+}
+
+ssl::TrainOptions train_options(const Settings& settings, const Session& session) {
+  const Options& options = settings.options();
   return {.seed = static_cast<std::uint64_t>(options.seed),
           .device = session.device,
           .precision = session.precision,
@@ -45,6 +54,8 @@ ssl::TrainOptions train_options(const Options& options, const Session& session) 
           .eval_every = options.eval_every,
           .optimizer = options.optimizer,
           .schedule = options.schedule,
+          .restart_schedule = restarts(settings, "schedule.restart", options.restart_schedule),
+          .restart_optimizer = restarts(settings, "optim.restart", options.restart_optimizer),
           .evaluation = evaluation_options(options)};
 }
 
@@ -135,7 +146,7 @@ Session make_session(const Settings& settings) {
   session.stream_digest = ssl::stream_digest(stream);
   session.task_classes = stream.task_classes;
   session.trainer = std::make_unique<ssl::Trainer>(data, std::move(stream), std::move(method),
-                                                   std::move(strategy), train_options(options, session));
+                                                   std::move(strategy), train_options(settings, session));
   return session;
 }
 

@@ -63,6 +63,12 @@ Optimizer::Optimizer(std::vector<nn::StateEntry> parameters) : parameters_(std::
   }
 }
 
+void Optimizer::restart() const {
+  nn::StateList state;  // all of it begins at 0
+  list_state(state);
+  for (const nn::StateEntry& entry : state.entries()) entry.tensor.fill_zero();
+}
+
 void Optimizer::clear_gradients() const {
   for (const nn::StateEntry& p : parameters_) p.tensor.clear_grad();
 }

@@ -64,6 +64,8 @@ class Optimizer {
   // Momenta under the parameters' names ("momentum.NAME"), and "steps": how often each parameter was updated.
   virtual void list_state(nn::StateList& list) const = 0;
 
+  // As if just made: every momentum and count is 0. Parameters stay.
+  void restart() const;
   void clear_gradients() const;
   const std::vector<nn::StateEntry>& parameters() const { return parameters_; }
 

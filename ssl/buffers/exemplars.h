@@ -6,7 +6,7 @@
 //
 // deterministic  f64 sums in the order of the rows; of equals the first
 // cost           N k D multiply-adds for each of Lloyd's steps
-// source         Lin et al., NeurIPS 2022 (`min_var`); Arthur and Vassilvitskii, SODA 2007 (k-means++)
+// source         Lin et al., ICME 2022 (`min_var`); Arthur and Vassilvitskii, SODA 2007 (k-means++)
 #include <cstdint>
 #include <vector>
 

@@ -19,8 +19,11 @@ struct MlpOptions;
 namespace nagare::ssl {
 
 struct Progress {
-  std::int64_t step = 0;         // optimiser steps done before this one
-  std::int64_t total_steps = 0;  // planned for the whole run
+  std::int64_t step = 0;         // optimiser steps done before this one, in the whole run
+  std::int64_t total_steps = 0;  // planned from `start` on
+  std::int64_t start = 0;  // the step at which schedules began: the run's first, or the task's (TrainOptions)
+
+  std::int64_t since_start() const { return step - start; }
 };
 
 // Which pass of a loss this is. The second and third are for strategies, before or after the step's own.

@@ -8,7 +8,7 @@
 // student, teacher  queries (B, D) and exemplars (m, D), f32 or bf16 (computed in f32); rows are L2-normalised first
 // range             0 upwards; 0 where the two distributions are equal
 // errors            std::invalid_argument with the shapes
-// source            Lin et al., NeurIPS 2022 (continual contrastive learning), and the published program
+// source            Lin et al., ICME 2022 (continual contrastive learning), and the published program
 #include "engine/tensor/tensor.h"
 
 namespace nagare::ssl {

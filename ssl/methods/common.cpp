@@ -45,7 +45,7 @@ double momentum_at(float first, const Progress& progress) {
                                .base = first,
                                .end = 1.0,
                                .steps = std::max<std::int64_t>(progress.total_steps, 1)},
-                              progress.step);
+                              progress.since_start());
 }
 
 void check_views(const char* who, const Views& views, std::int64_t wanted) {

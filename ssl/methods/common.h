@@ -28,7 +28,7 @@ ViewPlan plan_of(ViewRecipe recipe, std::int64_t views, const MethodContext& con
 // One view of each recipe, normalised with the data set's statistics.
 ViewPlan plan_of(std::vector<ViewRecipe> recipes, const MethodContext& context);
 
-// Share that a momentum network keeps at this step: `first` at step 0, grown to 1 at the last as a cosine (BYOL).
+// Share that a momentum network keeps at this step: `first` where schedules begin, grown to 1 at their end as a cosine (BYOL).
 double momentum_at(float first, const Progress& progress);
 
 // std::invalid_argument when there are not `wanted` views, or the images are not views * batch.

@@ -11,16 +11,27 @@ namespace {
 
 models::MlpOptions projector(const SimClrOptions& options, const MethodContext& context) {
   return {.widths = {context.backbone->feature_dim(), options.hidden, options.dim},
+          .hidden_norm = options.hidden_norm,
           .hidden_bias = options.hidden_bias,
+          .output_bias = options.output_bias,
           .seed = head_seed(context.seed, 0),
           .device = context.device};
+}
+
+ViewRecipe recipe(const SimClrOptions& options, std::int64_t size) {
+  ViewRecipe recipe = simclr_recipe(size);
+  if (options.jitter > 0.0F) {
+    recipe.brightness = recipe.contrast = recipe.saturation = 0.8F * options.jitter;
+    recipe.hue = 0.2F * options.jitter;
+  }
+  return recipe;
 }
 
 class SimClr final : public Method {
  public:
   SimClr(const SimClrOptions& options, MethodContext context)
       : options_(options),
-        plan_(plan_of(simclr_recipe(context.image_size), options.views, context)),
+        plan_(plan_of(recipe(options, context.image_size), options.views, context)),
         encoder_(encoder_of(context, projector(options, context))) {}
 
   const ViewPlan& view_plan() const override { return plan_; }
@@ -51,7 +62,11 @@ OptionSet SimClrOptions::bind() {
   set.integer("hidden", hidden, {.low = 1, .high = 65536}, "width of the projector's hidden layer");
   set.integer("dim", dim, {.low = 1, .high = 65536}, "width of the projection");
   set.number("temperature", temperature, {.low = 0.005, .high = 100.0}, "softmax temperature");
-  set.flag("hidden-bias", hidden_bias, "bias of the Linear layer that a batch norm follows");
+  set.number("jitter", jitter, {.low = 0.0, .high = 2.5},
+             "strength of the colour jitter; 0: 0.5 below 64 pixels, 1 from there");
+  set.flag("hidden-norm", hidden_norm, "batch norm in the projector");
+  set.flag("hidden-bias", hidden_bias, "bias of the projector's first Linear layer");
+  set.flag("output-bias", output_bias, "bias of its last one");
   return set;
 }
 

@@ -12,7 +12,10 @@ struct SimClrOptions {
   std::int64_t hidden = 512;
   std::int64_t dim = 128;
   float temperature = 0.5F;
-  bool hidden_bias = false;  // bias of the Linear layer that a batch norm follows
+  float jitter = 0.0F;  // strength s of the colour jitter 0.8 s, 0.8 s, 0.8 s, 0.2 s; 0: by the images' size
+  bool hidden_norm = true;   // batch norm in the projector
+  bool hidden_bias = false;  // of its first Linear layer, which a batch norm follows
+  bool output_bias = true;   // of its last one
 
   OptionSet bind();
 };

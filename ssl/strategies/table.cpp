@@ -34,7 +34,7 @@ constexpr StrategyRow kStrategies[] = {
     {"cassle", "foretells the projections of the network before the task", "Fini et al., CVPR 2022",
      make_cassle, [] { return CassleOptions().bind().list(); }, kNeedsBoundaries | kNeedsProjector},
     {"ccl", "replays steady exemplars, contrasts with their keys, keeps what they resemble",
-     "Lin et al., NeurIPS 2022", make_ccl, [] { return CclOptions().bind().list(); },
+     "Lin et al., ICME 2022", make_ccl, [] { return CclOptions().bind().list(); },
      kNeedsBoundaries | kNeedsQueue},
     {"cla", "aligns projections with a slow copy's, or with those stored beside replayed images",
      "Cignoni et al., CoLLAs 2025", make_cla, [] { return ClaOptions().bind().list(); }, kNeedsProjector},

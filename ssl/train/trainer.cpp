@@ -33,9 +33,13 @@ bool ends_task(const Stream& stream, std::int64_t index) {
   return i + 1 == stream.batches.size() || stream.batches[i + 1].task != stream.batches[i].task;
 }
 
+bool begins_task(const Stream& stream, std::int64_t index) {
+  return index == 0 || ends_task(stream, index - 1);
+}
+
 // What a strategy hears: every task, or, where boundaries are hidden, one that is the whole stream.
 bool tells_beginning(const Stream& stream, std::int64_t index) {
-  return index == 0 || (stream.exposed && ends_task(stream, index - 1));
+  return index == 0 || (stream.exposed && begins_task(stream, index));
 }
 
 bool tells_end(const Stream& stream, std::int64_t index) {
@@ -56,8 +60,7 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
       evaluator_(dataset, {stream_.task_classes, stream_.task_domains}, options.evaluation),
       evaluations_(stream_.tasks, evaluator_.readout_names()) {
   if (options.steps_per_batch < 1) throw BadConfig("steps per batch must be at least 1");
-  options_.schedule.steps = planned_steps();
-  optim::check(options_.schedule);
+  plan_phases();
   strategy_->attach(*this);
   optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_, *strategy_));
   arrivals_.resize(static_cast<std::size_t>(dataset.train.size()));
@@ -69,6 +72,35 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
     }
   }
   position_ = Tensor::zeros({3}, {.dtype = DType::i64});
+}
+
+void Trainer::plan_phases() {
+  if ((options_.restart_schedule || options_.restart_optimizer) && !stream_.exposed) {
+    throw BadConfig(
+        std::string(options_.restart_schedule ? "schedule" : "optim") +
+        ".restart is \"task\", and the stream hides where its tasks end: need never, or a stream that shows "
+        "its boundaries");
+  }
+  phases_.resize(options_.restart_schedule ? static_cast<std::size_t>(stream_.tasks) : 1);
+  for (std::size_t i = 0; i < stream_.batches.size(); ++i) {
+    Phase& phase = phases_[options_.restart_schedule ? static_cast<std::size_t>(stream_.batches[i].task) : 0];
+    if (phase.steps == 0) phase.start = static_cast<std::int64_t>(i) * options_.steps_per_batch;
+    phase.steps += options_.steps_per_batch;
+  }
+  for (const Phase& phase : phases_) {
+    options_.schedule.steps = phase.steps;
+    optim::check(options_.schedule);
+  }
+}
+
+const Trainer::Phase& Trainer::phase_of(const StreamBatch& entry) const {
+  return phases_.at(options_.restart_schedule ? static_cast<std::size_t>(entry.task) : 0);
+}
+
+double Trainer::learning_rate(const Progress& progress) const {
+  optim::ScheduleOptions schedule = options_.schedule;
+  schedule.steps = progress.total_steps;
+  return optim::learning_rate(schedule, progress.since_start());
 }
 
 std::int64_t Trainer::planned_steps() const {
@@ -99,6 +131,7 @@ TrainResult Trainer::run(TrainObserver& observer) {
     const StreamBatch& entry = stream_.batches[static_cast<std::size_t>(index)];
     const Batch arriving = arriving_batch(entry);
     if (counters[kStepsOnBatch] == 0) {
+      if (options_.restart_optimizer && begins_task(stream_, index)) optimizer_->restart();
       if (tells_beginning(stream_, index)) strategy_->begin_task(arriving.task);
       strategy_->arrive(arriving);
     }
@@ -130,16 +163,18 @@ TrainResult Trainer::run(TrainObserver& observer) {
 StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {
   const std::int64_t start = io::monotonic_nanoseconds();
   auto* counters = position_.data<std::int64_t>();
-  const Progress progress{.step = counters[kSteps], .total_steps = planned_steps()};
+  const Phase& span = phase_of(entry);
+  const Progress progress{.step = counters[kSteps], .total_steps = span.steps, .start = span.start};
   std::optional<profile::Range> phase(std::in_place, "replay");
   const Batch batch = strategy_->compose(arriving, progress);
   phase.reset();
 
-  StepReport report{.progress = {.step = progress.step + 1, .total_steps = progress.total_steps},
-                    .task = entry.task,
-                    .tasks = stream_.tasks,
-                    .position = entry.position + arriving.images.shape()[0],
-                    .learning_rate = optim::learning_rate(options_.schedule, progress.step)};
+  StepReport report{
+      .progress = {.step = progress.step + 1, .total_steps = progress.total_steps, .start = progress.start},
+      .task = entry.task,
+      .tasks = stream_.tasks,
+      .position = entry.position + arriving.images.shape()[0],
+      .learning_rate = learning_rate(progress)};
   if (batch.images.defined()) train_on(batch, progress, report);  // else the strategy is still collecting
   ++counters[kSteps];
   ++counters[kStepsOnBatch];

@@ -29,7 +29,12 @@ struct TrainOptions {
   std::int64_t max_steps = 0;        // end after this many updates; 0: with the stream
   std::int64_t eval_every = 0;       // updates between evaluations; 0: at task ends only
   optim::OptimizerOptions optimizer;
-  optim::ScheduleOptions schedule;  // its length is set to the planned number of updates
+  optim::ScheduleOptions
+      schedule;  // its length is set to the planned number of updates, of the run or of the task
+  // At the first batch of every task: the schedules of rates and momentum networks begin anew, each for the length of its
+  // task; the optimiser forgets its momenta and counts. Both need a stream that exposes its boundaries.
+  bool restart_schedule = false;
+  bool restart_optimizer = false;
   EvaluationOptions evaluation;
 };
 
@@ -75,6 +80,8 @@ class Trainer final : private Learner {
   // method and strategy are moved in; dataset must outlive the trainer.
   Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> method,
           std::unique_ptr<Strategy> strategy, const TrainOptions& options);
+  // errors  BadConfig: steps per batch below 1, a restart where boundaries are hidden, a schedule that does not fit into the
+  //         run or, restarted, into a task
   // The strategy holds on to it.
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
@@ -114,6 +121,15 @@ class Trainer final : private Learner {
     std::int64_t position = 0;
   };
 
+  // What a schedule goes over: the run, or with restart_schedule a task.
+  struct Phase {
+    std::int64_t start = 0;  // its first step
+    std::int64_t steps = 0;
+  };
+
+  void plan_phases();
+  const Phase& phase_of(const StreamBatch& entry) const;
+  double learning_rate(const Progress& progress) const;
   Batch arriving_batch(const StreamBatch& entry) const;
   StepReport update(const StreamBatch& entry, const Batch& arriving);
   void train_on(const Batch& batch, const Progress& progress, StepReport& report);
@@ -124,6 +140,7 @@ class Trainer final : private Learner {
   const Dataset& dataset_;
   Stream stream_;
   std::vector<Arrival> arrivals_;  // of every training image
+  std::vector<Phase> phases_;      // one, or one for every task
   std::unique_ptr<Method> method_;
   std::unique_ptr<Strategy> strategy_;
   TrainOptions options_;

@@ -121,6 +121,11 @@ TEST_F(BadInputTest, AbsurdValues) {
   expect(with({"--data", "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--stream-batch", "1"}),
          kConfig, "batch of a single image");
   expect(with({"--precision", "fp8"}), kConfig, "fp8");
+  const std::string five = "fractal:classes=5,per-class=4,test-per-class=2,size=16";
+  expect(with({"--data", five, "--schedule.restart", "always"}), kConfig, "need never or task");
+  expect(with({"--data", five, "--stream", "seq:5,boundaries=hidden", "--stream-batch", "4",
+               "--optim.restart", "task"}),
+         kConfig, "optim.restart is \"task\", and the stream hides");
   expect(with({"--data", "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--stream", "seq:3"}),
          kConfig, "seq:3");
   expect(with({"--data", "fractal:classes=5,per-class=4,test-per-class=2,size=16", "--model",

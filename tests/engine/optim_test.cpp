@@ -141,6 +141,29 @@ TEST_P(OptimizerTest, StateCarriedOverGoesOnBitForBit) {
   }
 }
 
+TEST_P(OptimizerTest, RestartedItIsAsNew) {
+  for (const OptimizerOptions& options : every_optimizer()) {
+    const nn::StateList restarted = make_parameters(device);
+    const nn::StateList fresh = make_parameters(device);
+    const auto one = make_optimizer(options, restarted.parameters());
+    set_gradients(restarted, 50);
+    one->step(0.1);
+    one->restart();
+    copy_state(fresh, restarted);
+    const auto other = make_optimizer(options, fresh.parameters());
+    for (const std::uint32_t seed : {60U, 70U}) {
+      set_gradients(restarted, seed);
+      one->step(0.1);
+      set_gradients(fresh, seed);
+      other->step(0.1);
+    }
+    EXPECT_EQ(all_values(restarted), all_values(fresh)) << options.name << " " << options.lars.variant;
+    nn::StateList state;
+    one->list_state(state);
+    EXPECT_THAT(state.find("steps")->tensor.to_vector<std::int64_t>(), ElementsAre(2, 2, 2, 2));
+  }
+}
+
 TEST_P(OptimizerTest, BitsDoNotDependOnTheNumberOfThreads) {
   const int before = threads();
   std::vector<std::vector<float>> results;

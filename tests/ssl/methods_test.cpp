@@ -277,6 +277,27 @@ TEST(MethodTableTest, ContrastiveFormsDiffer) {
   EXPECT_NE(output_of(*means, views).loss.item(), output_of(*patches, views).loss.item());
 }
 
+// The jitter is 0.8 s, 0.8 s, 0.8 s, 0.2 s; without a batch norm the projector has two Linear layers, 0 and 2.
+TEST(MethodTableTest, SimClrsOptionsReachTheViewsAndTheProjector) {
+  const auto published = make("simclr", 1);
+  EXPECT_FLOAT_EQ(published->view_plan().views[0].saturation, 0.4F);
+  const auto method = make(
+      "simclr", 1, {{"jitter", "1"}, {"hidden-norm", "off"}, {"hidden-bias", "on"}, {"output-bias", "off"}});
+  for (const ViewRecipe& view : method->view_plan().views) {
+    EXPECT_FLOAT_EQ(view.brightness, 0.8F);
+    EXPECT_FLOAT_EQ(view.contrast, 0.8F);
+    EXPECT_FLOAT_EQ(view.saturation, 0.8F);
+    EXPECT_FLOAT_EQ(view.hue, 0.2F);
+  }
+  nn::StateList list;
+  method->list_state(list);
+  std::vector<std::string> names;
+  for (const nn::StateEntry& entry : list.entries()) {
+    if (entry.name.starts_with("projector.")) names.push_back(entry.name);
+  }
+  EXPECT_THAT(names, testing::ElementsAre("projector.0.weight", "projector.0.bias", "projector.2.weight"));
+}
+
 // teacher = m teacher + (1 - m) student, by the momentum of the step; it starts as a copy and is no parameter.
 TEST(MethodTableTest, ByolsTargetFollowsTheOnlineNetwork) {
   const auto method = make("byol", 1, {{"momentum", "0.5"}});
@@ -294,6 +315,9 @@ TEST(MethodTableTest, ByolsTargetFollowsTheOnlineNetwork) {
   EXPECT_FLOAT_EQ(target.to_vector<float>()[0], 2.25F);
   method->after_step({.step = 2, .total_steps = 2});  // 1: it stands still
   EXPECT_FLOAT_EQ(target.to_vector<float>()[0], 2.25F);
+  method->after_step(
+      {.step = 7, .total_steps = 2, .start = 6});  // half way through a task that began at step 6
+  EXPECT_FLOAT_EQ(target.to_vector<float>()[0], 2.4375F);
 }
 
 // Published: the second view alone is solarised, and the views differ; UCL: both are drawn alike.

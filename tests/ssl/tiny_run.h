@@ -71,6 +71,7 @@ struct TinyRun {
   std::int64_t steps_per_batch = 1;
   double learning_rate = 0.01;
   std::string stream = "seq:2";
+  bool restart = false;  // schedule and optimiser, with every task
 };
 
 inline StrategyContext tiny_context(const Method& method, const OptionValues& options,
@@ -94,6 +95,8 @@ inline std::unique_ptr<Trainer> tiny_trainer(std::unique_ptr<Method> method,
   options.optimizer.momentum = 0.9;
   options.schedule.name = "constant";
   options.schedule.base = run.learning_rate;
+  options.restart_schedule = run.restart;
+  options.restart_optimizer = run.restart;
   options.evaluation.neighbours = 3;
   Stream stream = arranged(
       run.strategy,

@@ -126,6 +126,80 @@ TEST(TrainerTest, ALearnerGivesViewsLossesAndImages) {
   EXPECT_EQ(learner.tasks(), 2);
 }
 
+// Two tasks of 4 and 3 updates; base 0.4, two steps of warm-up from 0.1, a cosine to 0 (engine/optim/schedule.h).
+std::vector<double> rates(bool restart) {
+  TrainOptions options;
+  options.schedule = {.name = "warmup_cosine", .base = 0.4, .start = 0.1, .warmup_steps = 2};
+  options.restart_schedule = restart;
+  const Dataset& data = tiny_dataset();
+  Stream stream = make_stream(data, {.spec = "seq:2", .batch = kTinyBatch, .epochs = 2, .seed = 7});
+  stream.batches.pop_back();
+  auto method = tiny_method("simsiam");
+  auto strategy = make_strategy("finetune", tiny_context(*method, {}));
+  Trainer trainer(data, std::move(stream), std::move(method), std::move(strategy), options);
+  TinyObserver observer;
+  trainer.run(observer);
+  std::vector<double> rates;
+  for (const StepReport& report : observer.steps) rates.push_back(report.learning_rate);
+  return rates;
+}
+
+TEST(TrainerTest, ASchedulesRestartGivesEveryTaskItsOwn) {
+  using testing::DoubleNear;
+  const auto at = [](double rate) { return DoubleNear(rate, 1e-12); };
+  EXPECT_THAT(rates(true), ElementsAre(at(0.1), at(0.4), at(0.4), at(0.2), at(0.1), at(0.4), at(0.4)));
+  const double third = 0.2 * (1.0 + std::cos(0.6 * M_PI));
+  const double last = 0.2 * (1.0 + std::cos(0.8 * M_PI));
+  const double first = 0.2 * (1.0 + std::cos(0.2 * M_PI));
+  const double second = 0.2 * (1.0 + std::cos(0.4 * M_PI));
+  EXPECT_THAT(rates(false),
+              ElementsAre(at(0.1), at(0.4), at(0.4), at(first), at(second), at(third), at(last)));
+}
+
+// A run of 4 updates a task. What follows the boundary is what an optimiser without a past makes of the network there.
+TEST(TrainerTest, AnOptimisersRestartForgetsAtTheBoundaryAlone) {
+  const TinyRun with{.strategy = "cassle", .epochs = 2, .restart = true};
+  const auto end_of = [&](const TinyRun& run, const SavedState& from, const auto& edit) {
+    const auto trainer = tiny_trainer(run);
+    if (!from.empty()) restore(*trainer, from);
+    nn::StateList list;
+    trainer->list_state(list);
+    edit(list);
+    TinyObserver observer;
+    trainer->run(observer);
+    return save(*trainer);
+  };
+  const auto same = [](const SavedState& a, const SavedState& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      if (!same_bits(a[i].second, b[i].second)) return false;
+    }
+    return true;
+  };
+  const auto nothing = [](const nn::StateList&) {};
+  const auto forget = [](const nn::StateList& list) {
+    for (const nn::StateEntry& entry : list.entries()) {
+      if (entry.name.starts_with("optimizer.")) entry.tensor.fill_zero();
+    }
+  };
+  for (const std::int64_t step : {2, 4, 5}) {
+    const auto trainer = tiny_trainer(with);
+    TinyObserver observer(step);
+    observer.watch(*trainer);
+    trainer->run(observer);
+    const SavedState end = save(*trainer);
+    EXPECT_TRUE(same(end_of(with, observer.saved, nothing), end)) << "resumed after step " << step;
+    TinyRun without = with;
+    without.restart = false;
+    EXPECT_EQ(same(end_of(without, observer.saved, nothing), end), step == 5) << step;
+    EXPECT_EQ(same(end_of(without, observer.saved, forget), end), step == 4) << step;
+  }
+}
+
+TEST(TrainerTest, ARestartNeedsBoundaries) {
+  EXPECT_THAT([] { tiny_trainer({.stream = "seq:2,boundaries=hidden", .restart = true}); },
+              ThrowsMessage<BadConfig>(HasSubstr("hides where its tasks end")));
+}
+
 // Where boundaries are hidden, a strategy hears of one task, which is the whole stream, and batches do not name theirs.
 TEST(TrainerTest, HiddenBoundariesReachNoStrategy) {
   struct Listener final : Strategy {
