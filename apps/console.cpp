@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "apps/crash.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
 
@@ -52,6 +53,7 @@ void Console::result(std::string_view text) const {
 }
 
 void Console::line(std::string_view text, bool silent) {
+  crash::add_line(text);
   if (!silent) {
     end_progress();
     const std::string whole = std::string(text) + "\n";

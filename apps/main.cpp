@@ -9,6 +9,7 @@
 #include "apps/cli.h"
 #include "apps/collect.h"
 #include "apps/command.h"
+#include "apps/crash.h"
 #include "apps/library_search.h"
 #include "engine/device/errors.h"
 
@@ -118,6 +119,7 @@ ExitCode run(std::span<char* const> arguments, Console& console) {
 int main(int argc, char** argv) {
   using nagare::apps::Console;
   using nagare::apps::Failure;
+  nagare::apps::crash::install();
   Console console;
   try {
     const std::span<char* const> arguments(argv, static_cast<std::size_t>(argc));

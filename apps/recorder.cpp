@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "apps/crash.h"
 #include "apps/results.h"
 #include "apps/signals.h"
 #include "engine/device/memory.h"
@@ -51,6 +52,7 @@ Recorder::Recorder(Session& session, const Options& options, RunDirectory& run, 
   const std::int64_t planned = session.trainer->planned_steps();
   last_step_ = options.max_steps > 0 ? std::min(options.max_steps, planned) : planned;
   step_ = session.trainer->steps_done();
+  crash::set_step(step_);
 }
 
 void Recorder::write(const Json& line) {
@@ -60,6 +62,7 @@ void Recorder::write(const Json& line) {
 
 void Recorder::on_step(const ssl::StepReport& report) {
   step_ = report.progress.step;
+  crash::set_step(step_);
   task_ = report.task;
   ++steps_seen_;
   images_trained_ += report.trained_images;

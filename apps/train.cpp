@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "apps/command.h"
+#include "apps/crash.h"
 #include "apps/machine.h"
 #include "apps/presets.h"
 #include "apps/recorder.h"
@@ -216,6 +217,10 @@ void begin_files(const Run& run, bool resume) {
 // Whatever happens from here on stands in STATUS.json.
 ExitCode train_in_directory(const Run& run, bool resume) {
   const LogToRun log(run.console, run.directory);
+  crash::set_run({.directory = run.directory.path().string(),
+                  .configuration = (run.directory.path() / kConfigName).string(),
+                  .method = run.options.method,
+                  .strategy = run.options.strategy});
   const ssl::Trainer& trainer = *run.session.trainer;
   const auto status = [&](const std::string& state, const Failure& failure) {
     run.directory.write_status({.state = state,
