@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "apps/checkpoint.h"
 #include "apps/command.h"
@@ -12,6 +13,7 @@
 #include "apps/trained_network.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
+#include "engine/io/safetensors.h"
 #include "engine/text/printable.h"
 #include "ssl/eval/network_cka.h"
 
@@ -64,6 +66,17 @@ struct Part {
   std::string text;
 };
 
+// The first hidden layer of the checkpoint's projector, where a readout asks for it and there is one.
+std::optional<ssl::HiddenLayer> hidden_layer(const TrainedNetwork& network, const ssl::Evaluator& evaluator) {
+  if (!evaluator.needs_hidden_layer()) return std::nullopt;
+  const io::SafetensorsFile state = io::read_safetensors(network.checkpoint / "state.safetensors");
+  return ssl::HiddenLayer::of(
+      [&](const std::string& name) {
+        return state.find("method." + name) == nullptr ? Tensor() : state.load("method." + name);
+      },
+      network.input.device);
+}
+
 // The network on other sources, each of them one task with its own training images.
 Part judge_elsewhere(const TrainedNetwork& network) {
   Part part{.json = Json::array(), .text = ""};
@@ -74,7 +87,9 @@ Part judge_elsewhere(const TrainedNetwork& network) {
     std::vector<std::int64_t> classes;
     for (std::int64_t c = 0; c < data.classes(); ++c) classes.push_back(c);
     const ssl::Evaluator evaluator(data, {.classes = {classes}}, evaluation_options(options));
-    const ssl::Evaluation evaluation = evaluator.evaluate(*network.backbone, network.input, 1);
+    const std::optional<ssl::HiddenLayer> hidden = hidden_layer(network, evaluator);
+    const ssl::Evaluation evaluation =
+        evaluator.evaluate(*network.backbone, network.input, 1, hidden ? &*hidden : nullptr);
     const std::vector<std::string> names = evaluator.readout_names();
     part.json.push_back({{"data", spec},
                          {"classes", data.classes()},
@@ -171,8 +186,10 @@ ExitCode run_eval(const Settings& settings, Console& console) {
   const ssl::Evaluator evaluator(data, {stream.task_classes, stream.task_domains},
                                  evaluation_options(options));
   const std::vector<std::string> names = evaluator.readout_names();
-  const ssl::Evaluation evaluation = evaluator.evaluate(
-      *network.backbone, network.input, std::min(network.manifest.task + 1, evaluator.tasks()));
+  const std::optional<ssl::HiddenLayer> hidden = hidden_layer(network, evaluator);
+  const ssl::Evaluation evaluation =
+      evaluator.evaluate(*network.backbone, network.input,
+                         std::min(network.manifest.task + 1, evaluator.tasks()), hidden ? &*hidden : nullptr);
   const ssl::EvaluationTable recorded = load_evaluations(network.checkpoint, network.manifest);
   const Part elsewhere = judge_elsewhere(network);
   const Part cka = options.cka ? compare_networks(network, evaluator) : Part{.json = nullptr, .text = ""};

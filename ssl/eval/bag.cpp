@@ -78,13 +78,16 @@ Tensor placed_patches(const Tensor& images, const std::vector<Corner>& places, c
 }  // namespace
 
 void BagOptions::check() const {
+  if (feature != "backbone" && feature != "hidden") {
+    throw BadConfig("bag of patches: feature \"" + printable(feature) + "\", need backbone or hidden");
+  }
   if ((patches == "random" || patches == "grid" || patches == "centre") && count >= 1) return;
   throw BadConfig("bag of patches: " + std::to_string(count) + " of kind \"" + printable(patches) +
                   "\", need at least 1 of random, grid or centre");
 }
 
 Tensor bag_features(models::Backbone& backbone, const Tensor& images, const FeatureInput& input,
-                    const BagOptions& options, const BagDraw& draw) {
+                    const BagOptions& options, const BagDraw& draw, const HiddenLayer* hidden) {
   options.check();
   const tape::NoGrad no_grad;
   const bool random = options.patches == "random";
@@ -92,14 +95,15 @@ Tensor bag_features(models::Backbone& backbone, const Tensor& images, const Feat
   const std::int64_t patches = random ? options.count : static_cast<std::int64_t>(places.size());
   const std::int64_t at_once = std::max<std::int64_t>(1, draw.batch / patches);
   const std::int64_t count = images.shape()[0];
-  const std::int64_t dim = backbone.feature_dim();
+  const std::int64_t dim = hidden == nullptr ? backbone.feature_dim() : hidden->dim();
   const Tensor features = Tensor::empty({count, dim});
   for (std::int64_t begin = 0; begin < count; begin += at_once) {
     const std::int64_t size = std::min(at_once, count - begin);
     const Tensor some = images.rows(begin, size);
     const Tensor pixels =
         random ? drawn_patches(some, begin, input, options, draw) : placed_patches(some, places, input);
-    const Tensor rows = cast(backbone.forward(pixels, /*training=*/false), DType::f32);
+    const Tensor seen = backbone.forward(pixels, /*training=*/false);
+    const Tensor rows = cast(hidden == nullptr ? seen : hidden->forward(seen), DType::f32);
     features.rows(begin, size).copy_from(mean_outer(reshape(rows, {patches, size, dim})));
   }
   return features;

@@ -6,22 +6,24 @@
 //   grid    25 windows of half the side, at even distances, without colour steps; nothing is drawn
 //   centre  the middle one of them
 //
-// Every patch is resized to the network's size. Published: 128 random ones; grid and centre are ours, as is the feature (the
-// backbone's; the published one is the first hidden layer of the head).
+// Every patch is resized to the network's size. Published: 128 random ones, and the projector's first hidden layer as the
+// feature of each; grid, centre and the backbone's feature are ours.
 // returns  f32 (N, D) on the CPU, rows not normalised
 // cost     a forward pass per patch: 128 random ones of CIFAR-10's 60,000 images are those of 128 evaluations
-// errors   BadConfig for an unknown kind or a count below 1
+// errors   BadConfig for an unknown kind or feature, or a count below 1
 // source   Tong et al., arXiv:2304.03977, and its published code
 #include <cstdint>
 #include <string>
 
 #include "ssl/eval/feature_input.h"
+#include "ssl/eval/hidden_layer.h"
 
 namespace nagare::ssl {
 
 struct BagOptions {
-  std::string patches = "random";  // random, grid, centre
-  std::int64_t count = 128;        // of random ones
+  std::string patches = "random";    // random, grid, centre
+  std::int64_t count = 128;          // of random ones
+  std::string feature = "backbone";  // of a patch: backbone, or hidden (the projector's first hidden layer)
 
   void check() const;
 };
@@ -32,7 +34,8 @@ struct BagDraw {
   std::int64_t batch = 256;  // patches in one forward pass, at least those of one image
 };
 
+// hidden   what stands behind the backbone; nullptr: nothing. options.feature is the caller's to look at
 Tensor bag_features(models::Backbone& backbone, const Tensor& images, const FeatureInput& input,
-                    const BagOptions& options, const BagDraw& draw);
+                    const BagOptions& options, const BagDraw& draw, const HiddenLayer* hidden = nullptr);
 
 }  // namespace nagare::ssl

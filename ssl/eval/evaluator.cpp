@@ -75,8 +75,16 @@ std::vector<std::string> Evaluator::readout_names() const {
   return names;
 }
 
-Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& input,
-                               std::int64_t tasks_seen) const {
+bool Evaluator::needs_hidden_layer() const {
+  return options_.bag.feature == "hidden" && std::ranges::any_of(readouts_, &Readout::bag);
+}
+
+Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& input, std::int64_t tasks_seen,
+                               const HiddenLayer* hidden) const {
+  if (needs_hidden_layer() && hidden == nullptr) {
+    throw BadConfig(
+        "--eval.bag-feature hidden: what was trained has no projector with a hidden layer; need backbone");
+  }
   const profile::Range range("evaluation");
   const std::int64_t start = io::monotonic_nanoseconds();
   LabelledFeatures bank{.features = extract_features(backbone, bank_.images, input, options_.batch),
@@ -107,7 +115,8 @@ Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& i
     if (readout.bag && !bag_queries.defined()) {
       const auto bags = [&](const Tensor& images, std::int64_t draw) {
         const BagDraw how{.seed = options_.seed, .draw = draw, .batch = options_.batch};
-        return bag_features(backbone, images, input, options_.bag, how);
+        return bag_features(backbone, images, input, options_.bag, how,
+                            needs_hidden_layer() ? hidden : nullptr);
       };
       bag_bank = bank;
       bag_bank.features = bags(bank_.images, 0);

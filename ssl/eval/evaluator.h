@@ -40,8 +40,13 @@ class Evaluator {
   // errors  BadConfig for options out of range, BadData without training or test images
   Evaluator(const Dataset& dataset, Tasks tasks, const EvaluationOptions& options);
 
-  // tasks_seen: how many tasks have begun, >= 1; some readouts depend on it.
-  Evaluation evaluate(models::Backbone& backbone, const FeatureInput& input, std::int64_t tasks_seen) const;
+  // tasks_seen  how many tasks have begun, >= 1; some readouts depend on it
+  // hidden      the projector's first hidden layer; needed where needs_hidden_layer()
+  // errors      BadConfig without it
+  Evaluation evaluate(models::Backbone& backbone, const FeatureInput& input, std::int64_t tasks_seen,
+                      const HiddenLayer* hidden = nullptr) const;
+  // Whether a readout looks at bags of that layer's features.
+  bool needs_hidden_layer() const;
 
   // The readouts' specs, in the order of Evaluation::readouts.
   std::vector<std::string> readout_names() const;

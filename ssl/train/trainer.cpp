@@ -47,6 +47,17 @@ bool tells_end(const Stream& stream, std::int64_t index) {
          (stream.exposed && ends_task(stream, index));
 }
 
+std::optional<HiddenLayer> hidden_layer(const Method& method, Device device) {
+  nn::StateList list;
+  method.list_state(list);
+  return HiddenLayer::of(
+      [&](const std::string& name) {
+        const nn::StateEntry* entry = list.find(name);
+        return entry == nullptr ? Tensor() : entry->tensor;
+      },
+      device);
+}
+
 }  // namespace
 
 Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> method,
@@ -275,8 +286,11 @@ Evaluation Trainer::evaluate() {
   // Between batches the last task seen is that of the one before, also where another task comes next.
   const std::int64_t batch =
       counters[kBatches] - (counters[kStepsOnBatch] == 0 && counters[kBatches] > 0 ? 1 : 0);
+  const std::optional<HiddenLayer> hidden =
+      evaluator_.needs_hidden_layer() ? hidden_layer(*method_, options_.device) : std::nullopt;
   return evaluator_.evaluate(method_->backbone(), feature_input(),
-                             stream_.batches[static_cast<std::size_t>(batch)].task + 1);
+                             stream_.batches[static_cast<std::size_t>(batch)].task + 1,
+                             hidden ? &*hidden : nullptr);
 }
 
 std::vector<std::int64_t> Trainer::stored_by_task() const {

@@ -169,6 +169,20 @@ TEST_F(ResultsTest, ReadoutsDoNotDependOnThreads) {
   EXPECT_EQ(said.size(), 1U);
 }
 
+// The layer comes from the method while it trains, from the checkpoint afterwards.
+TEST_F(ResultsTest, BagsOfTheHiddenLayerAreTheSameFromACheckpoint) {
+  const std::string bags = directory_ / "bags";
+  const std::vector<std::string> how = {"--eval.readouts",    "bag:ridge", "--eval.bag",        "grid",
+                                        "--eval.bag-feature", "hidden",    "--eval.neighbours", "3"};
+  ASSERT_EQ(run_nagare(tiny_run(bags, how)).exit_code, 0);
+  std::vector<std::string> again = {"eval", bags, "--json", "--device", "cpu", "--threads", "1"};
+  again.insert(again.end(), how.begin(), how.end());
+  const Outcome judged = run_nagare(again);
+  ASSERT_EQ(judged.exit_code, 0) << judged.err;
+  EXPECT_EQ(json::parse(judged.out)["readouts"]["bag:ridge"]["accuracy"],
+            json::parse(read_all(bags + "/results.json"))["readouts"]["bag:ridge"]["final"]["accuracy"]);
+}
+
 // docs/evaluation.md stands beside docs/results.md.
 TEST_F(ResultsTest, EveryReadoutHasItsPlaceInTheDocumentation) {
   const std::string page =

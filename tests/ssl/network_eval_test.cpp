@@ -150,6 +150,71 @@ TEST(BagTest, RefusesUnknownKinds) {
   EXPECT_THAT([] { (BagOptions{.patches = "some"}).check(); },
               ThrowsMessage<BadConfig>(HasSubstr("\"some\"")));
   EXPECT_THROW(BagOptions{.count = 0}.check(), BadConfig);
+  EXPECT_THAT([] { (BagOptions{.feature = "head"}).check(); },
+              ThrowsMessage<BadConfig>(HasSubstr("\"head\", need backbone or hidden")));
+}
+
+HiddenLayer::Find in(const nn::StateList& list) {
+  return [&list](const std::string& name) {
+    const nn::StateEntry* entry = list.find(name);
+    return entry == nullptr ? Tensor() : entry->tensor;
+  };
+}
+
+nn::StateList projector(const models::MlpOptions& options) {
+  nn::StateList list;
+  const nn::StateList::Scope scope(list, "projector");
+  models::Mlp(options).list_state(list);
+  return list;
+}
+
+// Two features, two units: W = [1 2; -1 1], b = (1, 0), BN with mean (2, 0), variance (3, 1), gamma (2, 1),
+// beta (0, 5). Of x = (1, 1): W x + b = (4, 0), out (4 / sqrt 3, 5). Of (-1, 0): (0, 1), out (0, 6), as ReLU cuts -4 / sqrt 3.
+TEST(HiddenLayerTest, IsTheFirstBlockOfTheProjector) {
+  const nn::StateList list = projector({.widths = {2, 2, 3}, .hidden_bias = true});
+  const auto set = [&](const char* name, const std::vector<float>& values) {
+    list.find(name)->tensor.copy_from(Tensor::from(values, list.find(name)->tensor.shape()));
+  };
+  set("projector.0.weight", {1, 2, -1, 1});
+  set("projector.0.bias", {1, 0});
+  set("projector.1.weight", {2, 1});
+  set("projector.1.bias", {0, 5});
+  set("projector.1.running_mean", {2, 0});
+  set("projector.1.running_var", {3, 1});
+  const std::optional<HiddenLayer> hidden = HiddenLayer::of(in(list), Device::cpu);
+  ASSERT_TRUE(hidden.has_value());
+  EXPECT_EQ(hidden->dim(), 2);
+  const std::vector<float> y =
+      hidden->forward(Tensor::from(std::vector<float>{1, 1, -1, 0}, {2, 2})).to_vector<float>();
+  EXPECT_NEAR(y[0], 4 / std::sqrt(3.0), 1e-4);
+  EXPECT_NEAR(y[1], 5, 1e-4);
+  EXPECT_EQ(y[2], 0);
+  EXPECT_NEAR(y[3], 6, 1e-4);
+}
+
+TEST(HiddenLayerTest, AHeadWithoutOneHasNone) {
+  EXPECT_FALSE(HiddenLayer::of(in({}), Device::cpu).has_value());
+  EXPECT_FALSE(HiddenLayer::of(in(projector({.widths = {4, 3}})), Device::cpu).has_value());
+  EXPECT_FALSE(
+      HiddenLayer::of(in(projector({.widths = {4, 3}, .output_norm = true})), Device::cpu).has_value());
+  EXPECT_EQ(HiddenLayer::of(in(projector({.widths = {4, 5, 3}, .hidden_norm = false})), Device::cpu)->dim(),
+            5);
+  EXPECT_EQ(HiddenLayer::of(in(projector({.widths = {4, 5, 6, 3}})), Device::cpu)->dim(), 5);
+}
+
+TEST(HiddenLayerTest, BagsTakeTheMeanOfWhatItMakesOfEveryPatch) {
+  const Subject subject;
+  const nn::StateList list = projector({.widths = {32, 7, 3}, .seed = 3});
+  const std::optional<HiddenLayer> hidden = HiddenLayer::of(in(list), Device::cpu);
+  const Tensor images = subject.data.test.images.rows(0, 3);
+  const BagOptions centre{.patches = "centre", .feature = "hidden"};  // one patch: its mean is itself
+  const Tensor plain = bag_features(*subject.backbone, images, kInput, centre, {});
+  const Tensor bags = bag_features(*subject.backbone, images, kInput, centre, {}, &*hidden);
+  EXPECT_EQ(bags.to_vector<float>(), hidden->forward(plain).to_vector<float>());
+  EvaluationOptions options{.readouts = "bag:knn", .measure_images = 0, .bag = centre};
+  EXPECT_THAT([&] { subject.evaluate(options); }, ThrowsMessage<BadConfig>(HasSubstr("no projector")));
+  options.readouts = "knn";
+  EXPECT_NO_THROW(subject.evaluate(options));
 }
 
 TEST(NetworkCkaTest, ANetworkIsLikeItself) {
