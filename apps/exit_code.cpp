@@ -3,6 +3,7 @@
 #include <new>
 
 #include "engine/device/errors.h"
+#include "kernels/device_error.h"
 
 namespace nagare::apps {
 
@@ -23,10 +24,16 @@ Failure describe(const std::exception_ptr& error) {
     return {ExitCode::cannot_write, e.what()};
   } catch (const DeviceUnavailable& e) {
     return {ExitCode::device, e.what()};
+  } catch (const DeviceError& e) {
+    return {ExitCode::device, e.what()};
   } catch (const OutOfMemory& e) {
     return {ExitCode::memory, e.what()};
   } catch (const std::bad_alloc&) {
-    return {ExitCode::memory, "out of memory"};
+    return {
+        ExitCode::memory,
+        "out of memory on the host\n"
+        "--stream-batch, --buffer, --eval.bank-images and --threads lower what is needed; ulimit -v and the "
+        "container may set the limit"};
   } catch (const Diverged& e) {
     return {ExitCode::diverged, e.what()};
   } catch (const std::exception& e) {

@@ -2,13 +2,13 @@
 
 #include <cuda_runtime_api.h>
 
-#include <stdexcept>
+#include "kernels/device_error.h"
 
 namespace nagare::cuda_runtime {
 namespace {
 
 void check(cudaError_t error, const char* call) {
-  if (error != cudaSuccess) throw std::runtime_error(std::string(call) + ": " + cudaGetErrorString(error));
+  if (error != cudaSuccess) throw_device_error(call, error, cudaGetErrorString(error));
 }
 
 // The compute stream of the selected device. Created by select(); the default stream before that.
@@ -49,7 +49,8 @@ void synchronize() { check(cudaStreamSynchronize(selected_stream), "cudaStreamSy
 std::string select(int index) {
   int driver = 0;
   int runtime = 0;
-  cudaDriverGetVersion(&driver);
+  const cudaError_t asked = cudaDriverGetVersion(&driver);
+  if (asked != cudaSuccess) return std::string("the driver reports: ") + cudaGetErrorString(asked);
   cudaRuntimeGetVersion(&runtime);
   if (driver == 0) return "no NVIDIA driver is installed";
   if (driver / 1000 < runtime / 1000) {

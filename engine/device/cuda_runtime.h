@@ -1,6 +1,6 @@
 #pragma once
 // The one wrapper around the CUDA runtime's host calls. Defined only in a build with CUDA: callers stand inside
-// `if constexpr (kBuiltWithCuda)`.
+// `if constexpr (kBuiltWithCuda)`. Every call that fails throws DeviceError, see kernels/device_error.h.
 #include <cstddef>
 #include <string>
 

@@ -14,6 +14,7 @@
 
 #include "engine/device/cuda_runtime.h"
 #include "engine/device/errors.h"
+#include "kernels/device_error.h"
 
 namespace nagare {
 namespace {
@@ -112,7 +113,7 @@ std::shared_ptr<void> allocate(Device device, std::size_t bytes) {
   if (block == nullptr) {
     throw OutOfMemory("out of memory on " + std::string(to_string(device)) + ": " + std::to_string(bytes) +
                       " bytes asked for, " + std::to_string(usage(device).in_use.load()) +
-                      " in use; use a smaller batch or model");
+                      " in use; --stream-batch, --replay, --eval.batch and the model's width lower it");
   }
   usage(device).add(size);
   return {block, [device, size](void* freed) {
@@ -130,6 +131,7 @@ void copy_bytes(CopySide to, CopySide from, std::size_t bytes) {
   if (to.device == Device::cpu && from.device == Device::cpu) {
     std::memmove(to.data, from.data, bytes);
   } else if constexpr (kBuiltWithCuda) {
+    check_device_alive();
     cuda_runtime::copy(to.data, from.data, bytes, to.device == Device::cpu);
   }
 }

@@ -15,7 +15,7 @@ namespace nagare {
 std::shared_ptr<void> allocate(Device device, std::size_t bytes);
 
 // Copies between any two devices; returns when the destination is ready on the current stream (a copy to the CPU:
-// when the bytes have arrived).
+// when the bytes have arrived). DeviceError when the GPU failed, now or at any time before.
 struct CopySide {
   void* data;
   Device device;

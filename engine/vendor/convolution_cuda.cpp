@@ -10,6 +10,7 @@
 #include "engine/vendor/convolution.h"
 #include "engine/vendor/cudnn_graph.h"
 #include "kernels/broadcast.h"
+#include "kernels/device_error.h"
 #include "kernels/fit_matrix.h"
 
 namespace nagare::vendor::cuda {
@@ -111,7 +112,7 @@ class PaddedWeights {
 
 const cudnn::Plan& plan_for(const Problem& problem) {
   const cudnn::Found& found = cudnn::find_plan(problem);
-  if (!found.plan) throw std::runtime_error(found.reason);
+  if (!found.plan) throw DeviceError(found.reason);
   return *found.plan;
 }
 

@@ -9,6 +9,7 @@
 
 #include "engine/device/memory.h"
 #include "engine/vendor/cuda_libraries.h"
+#include "kernels/device_error.h"
 
 namespace nagare::vendor::cudnn {
 namespace {
@@ -42,7 +43,7 @@ void check(cudnnStatus_t status, const std::string& what) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   char detail[512] = {};
   functions().last_error(detail, sizeof detail);
-  throw std::runtime_error("cuDNN: " + what + ": " + functions().error_string(status) + " " + detail);
+  throw DeviceError("cuDNN: " + what + ": " + functions().error_string(status) + " " + detail);
 }
 
 // Lives as long as the process, as the device does.

@@ -11,6 +11,7 @@
 #include "engine/vendor/cuda_libraries.h"
 #include "engine/vendor/large_coding_rate.h"
 #include "engine/vendor/matrix_product.h"
+#include "kernels/device_error.h"
 #include "kernels/warp.cuh"
 
 namespace nagare::vendor::cuda {
@@ -27,14 +28,12 @@ using kernels::cuda::launch;
 
 void check(cusolverStatus_t status, const char* what) {
   if (status == CUSOLVER_STATUS_SUCCESS) return;
-  throw std::runtime_error(std::string("cuSOLVER: coding_rate: ") + what + ": status " +
-                           std::to_string(status));
+  throw DeviceError(std::string("cuSOLVER: coding_rate: ") + what + ": status " + std::to_string(status));
 }
 
 void check(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw std::runtime_error(std::string("cuBLAS: coding_rate: ") + what + ": status " +
-                           std::to_string(status));
+  throw DeviceError(std::string("cuBLAS: coding_rate: ") + what + ": status " + std::to_string(status));
 }
 
 cusolverDnHandle_t solver(Stream stream) {

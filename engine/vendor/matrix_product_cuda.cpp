@@ -14,6 +14,7 @@
 #include "engine/vendor/cuda_libraries.h"
 #include "engine/vendor/matrix_product.h"
 #include "kernels/broadcast.h"
+#include "kernels/device_error.h"
 #include "kernels/elementwise.h"
 
 namespace nagare::vendor::cuda {
@@ -55,8 +56,7 @@ std::string text_of(const MatrixProduct& p) {
 
 void check(cublasStatus_t status, const char* what, const MatrixProduct& p) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw std::runtime_error("cuBLASLt: " + text_of(p) + ": " + what + ": " +
-                           functions().status_string(status));
+  throw DeviceError("cuBLASLt: " + text_of(p) + ": " + what + ": " + functions().status_string(status));
 }
 
 cublasLtHandle_t handle(const MatrixProduct& p) {
