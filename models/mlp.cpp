@@ -6,7 +6,7 @@
 
 namespace nagare::models {
 
-Mlp::Mlp(const MlpOptions& options) {
+Mlp::Mlp(const MlpOptions& options) : activation_(options.activation) {
   const std::vector<std::int64_t>& widths = options.widths;
   for (const std::int64_t width : widths) {
     if (width < 1)
@@ -19,7 +19,11 @@ Mlp::Mlp(const MlpOptions& options) {
     const bool last = i + 2 == widths.size();
     Layer layer{nn::Linear(widths[i], widths[i + 1], init, last ? options.output_bias : options.hidden_bias),
                 {},
-                !last};
+                last};
+    if (options.weight_deviation > 0.0) {
+      layer.linear.weight = init.normal(layer.linear.weight.shape(), options.weight_deviation);
+      if (layer.linear.bias.defined()) layer.linear.bias = init.constant(layer.linear.bias.shape(), 0.0F);
+    }
     if (last ? options.output_norm : options.hidden_norm) {
       layer.norm.emplace_back(widths[i + 1], init, !last || options.output_norm_affine);
     }
@@ -31,11 +35,12 @@ Tensor Mlp::forward(const Tensor& x, bool training) const {
   Tensor h = x;
   for (const Layer& layer : layers_) {
     h = layer.linear.forward(h);
-    if (layer.norm.empty()) {
-      h = layer.relu ? relu(h) : h;
-    } else {
-      h = layer.relu ? layer.norm[0].forward_relu(h, training) : layer.norm[0].forward(h, training);
+    if (!layer.norm.empty() && !layer.last && activation_ == Activation::relu) {
+      h = layer.norm[0].forward_relu(h, training);  // in one pass
+      continue;
     }
+    if (!layer.norm.empty()) h = layer.norm[0].forward(h, training);
+    if (!layer.last) h = activation_ == Activation::relu ? relu(h) : gelu(h);
   }
   return h;
 }
@@ -49,7 +54,7 @@ void Mlp::list_state(nn::StateList& list) const {
   for (const Layer& layer : layers_) {
     add(layer.linear);
     for (const nn::BatchNorm& norm : layer.norm) add(norm);
-    if (layer.relu) ++index;
+    if (!layer.last) ++index;
   }
 }
 

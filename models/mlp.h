@@ -1,11 +1,12 @@
 #pragma once
-// Projection and prediction heads: Linear layers with batch norm and ReLU between them.
+// Projection and prediction heads: Linear layers with batch norm and an activation, ReLU or GELU, between them.
 //
-//   hidden   h = ReLU(BN(Linear(h)))       or ReLU(Linear(h)) without hidden_norm
+//   hidden   h = a(BN(Linear(h)))          or a(Linear(h)) without hidden_norm
 //   last     y = Linear(h)                 or BN(Linear(h)) with output_norm
 //
-// names     as torch's Sequential counts them, ReLU included: 0.weight, 1.weight (batch norm), 3.weight, ...
-// init      torch's: weights and biases uniform in +-1 / sqrt(in), norms 1 and 0
+// names     as torch's Sequential counts them, activations included: 0.weight, 1.weight (batch norm), 3.weight, ...
+// init      torch's: weights and biases uniform in +-1 / sqrt(in), norms 1 and 0; or, with weight_deviation, weights normal with
+//           that deviation and biases 0
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -15,6 +16,8 @@
 
 namespace nagare::models {
 
+enum class Activation { relu, gelu };
+
 struct MlpOptions {
   std::vector<std::int64_t> widths;  // in, hidden ..., out; at least two
   bool hidden_norm = true;
@@ -22,6 +25,8 @@ struct MlpOptions {
   bool output_bias = true;         // of the last Linear layer
   bool output_norm = false;        // batch norm behind it
   bool output_norm_affine = true;  // with scale and shift
+  Activation activation = Activation::relu;
+  double weight_deviation = 0.0;  // 0: torch's
   std::uint64_t seed = 0;
   Device device = Device::cpu;
 };
@@ -38,9 +43,10 @@ class Mlp {
   struct Layer {
     nn::Linear linear;
     std::vector<nn::BatchNorm> norm;  // none or one
-    bool relu;
+    bool last;
   };
 
+  Activation activation_;
   std::vector<Layer> layers_;
 };
 

@@ -60,6 +60,44 @@ ViewRecipe emp_ssl_recipe(std::int64_t size) {
   return recipe;
 }
 
+std::vector<ViewRecipe> swav_recipes(std::int64_t size, std::int64_t local) {
+  ViewRecipe view{.size = size,
+                  .crop_scale_min = 0.08F,
+                  .interpolation = Interpolation::bicubic,
+                  .brightness = 0.8F,
+                  .contrast = 0.8F,
+                  .saturation = 0.8F,
+                  .hue = 0.2F};
+  ViewRecipe small = view;
+  small.crop_scale_max = 0.5F;
+  small.blur_probability = small.solarise_probability = 0.1F;
+  if (size >= kMedium) {
+    view.crop_scale_min = 0.14F;
+    view.interpolation = Interpolation::bilinear;
+    view.blur_probability = 0.5F;
+    small = view;
+    small.crop_scale_min = 0.05F;
+    small.crop_scale_max = 0.14F;
+  }
+  std::vector<ViewRecipe> views(2, view);
+  views.insert(views.end(), static_cast<std::size_t>(local), small);
+  return views;
+}
+
+std::vector<ViewRecipe> dino_recipes(std::int64_t size, std::int64_t local) {
+  std::vector<ViewRecipe> views = byol_recipes(size);
+  ViewRecipe small = views[0];
+  small.crop_scale_max = 0.5F;
+  if (size >= kMedium) {
+    for (ViewRecipe& view : views) view.crop_scale_min = 0.14F;
+    small.crop_scale_min = 0.05F;
+    small.crop_scale_max = 0.14F;
+    small.blur_probability = 0.5F;
+  }
+  views.insert(views.end(), static_cast<std::size_t>(local), small);
+  return views;
+}
+
 ViewRecipe supervised_recipe(std::int64_t size) {
   ViewRecipe recipe{.size = size, .jitter_probability = 0.0F, .grayscale_probability = 0.0F};
   if (size >= kLarge) {

@@ -57,7 +57,7 @@ class Network {
 
 // The loss in which a distillation of a method's projections is taken, so that it does to them what the method does
 // (docs/strategies/cassle.md).
-enum class DistilledAs { cosine, contrastive, barlow, mse };
+enum class DistilledAs { cosine, contrastive, barlow, mse, prototypes };
 
 // What a strategy may need to know of a method before there is one; a column of the table of methods.
 struct MethodTraits {
@@ -75,6 +75,8 @@ class Method {
   virtual const ViewPlan& view_plan() const = 0;
   // Width of StepOutput::embedding.
   virtual std::int64_t embedding_dim() const = 0;
+  // Before every step: what changes with the schedules. Default: nothing.
+  virtual void before_step(const Progress& /*progress*/) {}
   // Forward pass and loss, recorded on the tape.
   virtual StepOutput loss(const Views& views, Pass pass) = 0;
   // After the optimiser's update: momentum networks, queues, centres. Default: nothing.
@@ -101,6 +103,12 @@ class KeyedMethod : public Method {
   virtual float temperature() const = 0;
   // The momentum encoder's parameters become those of the trained network.
   virtual void restart_keys() = 0;
+};
+
+// A method that compares its projections, as unit rows, with prototypes.
+class PrototypeMethod : public Method {
+ public:
+  virtual Tensor prototypes() const = 0;  // (K, D) f32 unit rows, without history
 };
 
 // The only kind of method that is given labels: the supervised baseline.

@@ -1,6 +1,11 @@
 #include "ssl/losses/cassle.h"
 
+#include <stdexcept>
+
 #include "engine/ops/elementwise.h"
+#include "engine/ops/linear.h"
+#include "engine/ops/normalize.h"
+#include "engine/ops/softmax.h"
 #include "engine/ops/variance_covariance.h"
 #include "ssl/losses/info_nce.h"
 
@@ -37,6 +42,26 @@ Tensor cassle_contrastive_loss(const PredictedView& all_views, float temperature
   return scale(add(paired_info_nce(all_views.prediction, past, temperature),
                    paired_info_nce(past, all_views.prediction, temperature)),
                0.5F);
+}
+
+Tensor cassle_prototype_loss(const PredictedView& all_views, const PrototypePair& prototypes,
+                             float temperature) {
+  const Shape& rows = all_views.prediction.shape();
+  const Shape& old = prototypes.old.shape();
+  if (rows.rank() != 2 || rows != all_views.projection.shape() || old.rank() != 2 || old[1] != rows[1] ||
+      old != prototypes.learned.shape() || !(temperature > 0.0F)) {
+    throw std::invalid_argument("cassle_prototype_loss: predictions " + to_string(rows) + ", projections " +
+                                to_string(all_views.projection.shape()) + ", prototypes " + to_string(old) +
+                                " and " + to_string(prototypes.learned.shape()) + ", temperature " +
+                                std::to_string(temperature) +
+                                ": need (N, D) twice, (K, D) twice, a positive temperature");
+  }
+  const auto scores = [](const Tensor& x, const Tensor& unit_rows) {
+    return linear(l2_normalize(cast(x, DType::f32)), unit_rows, {});  // (N, K)
+  };
+  const Tensor goal = softmax(scores(all_views.projection.detach(), prototypes.old.detach()), temperature);
+  return soft_cross_entropy(scale(scores(all_views.prediction, prototypes.learned), 1.0F / temperature),
+                            goal);
 }
 
 }  // namespace nagare::ssl

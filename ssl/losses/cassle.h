@@ -9,6 +9,9 @@
 //            L = 1/2 (InfoNCE(P, sg Z) + InfoNCE(sg Z, P)), P and Z the rows of all views: a row's positive is the old
 //            network's row of the same view, all other rows are negatives, those of the image's other views too
 //            (SimCLR, MoCo, SupCon)
+//   prototypes
+//            L = mean over rows of all views of [ -sum_k softmax(z^ . F_k / T) log softmax(p^ . N_k / T) ], z^, p^ unit rows,
+//            F the old network's prototypes, a constant, N new ones that are learned with the predictor (SwAV, DINO)
 //
 // p       predictor's output (B, D);  z  (B, D) of the frozen network, a constant; f32 or bf16, computed in f32
 // errors  std::invalid_argument with the shapes
@@ -24,5 +27,14 @@ Tensor cassle_barlow_loss(const PredictedView& first, const PredictedView& secon
 Tensor cassle_mse_loss(const PredictedView& first, const PredictedView& second);
 // (V B, D) each.
 Tensor cassle_contrastive_loss(const PredictedView& all_views, float temperature);
+
+// F and N, (K, D) f32, taken as they are.
+struct PrototypePair {
+  Tensor old;
+  Tensor learned;
+};
+// (V B, D) each.
+Tensor cassle_prototype_loss(const PredictedView& all_views, const PrototypePair& prototypes,
+                             float temperature);
 
 }  // namespace nagare::ssl

@@ -7,6 +7,7 @@
 #include "engine/text/nearest.h"
 #include "ssl/methods/barlow.h"
 #include "ssl/methods/byol.h"
+#include "ssl/methods/dino.h"
 #include "ssl/methods/emp_ssl.h"
 #include "ssl/methods/emp_ssl_contrastive.h"
 #include "ssl/methods/moco.h"
@@ -14,6 +15,7 @@
 #include "ssl/methods/simsiam.h"
 #include "ssl/methods/supcon.h"
 #include "ssl/methods/supervised.h"
+#include "ssl/methods/swav.h"
 #include "ssl/methods/vicreg.h"
 
 namespace nagare::ssl {
@@ -37,6 +39,12 @@ constexpr MethodRow kMethods[] = {
      make_byol,
      options_of<ByolOptions>,
      {.single_image = true}},
+    {"dino",
+     "gives every view the distribution that a slow teacher gives another",
+     "Caron et al., ICCV 2021",
+     make_dino,
+     options_of<DinoOptions>,
+     {.single_image = true, .distilled_as = DistilledAs::prototypes}},
     {"emp-ssl", "many patches agree with their mean, a coding rate spreads images",
      "Tong et al., arXiv 2304.03977", make_emp_ssl, options_of<EmpSslOptions>},
     {"emp-ssl-contrastive",
@@ -75,6 +83,12 @@ constexpr MethodRow kMethods[] = {
      make_supervised,
      options_of<SupervisedOptions>,
      {.labels = true, .single_image = true, .projector = false}},
+    {"swav",
+     "foretells which prototypes another view was assigned",
+     "Caron et al., NeurIPS 2020",
+     make_swav,
+     options_of<SwavOptions>,
+     {.distilled_as = DistilledAs::prototypes}},
     {"vicreg",
      "two views agree; every dimension varies, no two vary together",
      "Bardes et al., ICLR 2022",

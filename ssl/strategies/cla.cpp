@@ -47,6 +47,8 @@ class Alignment : public Strategy {
     }
     if (options_.criterion == "cosine") return mean_view_cosine(views, -options_.strength);
     const DistilledAs form = options_.criterion == "mse" ? DistilledAs::mse : context_.method.distilled_as;
+    if (form == DistilledAs::prototypes)
+      return mean_view_cosine(views, -options_.strength);  // targets have none
     return scale(cassle_loss(form, views, kTemperature), options_.strength);
   }
 

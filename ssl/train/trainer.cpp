@@ -196,6 +196,7 @@ StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {
 // One update; fills in what the report says of it.
 void Trainer::train_on(const Batch& batch, const Progress& progress, StepReport& report) {
   std::optional<profile::Range> phase(std::in_place, "augment");
+  method_->before_step(progress);
   const Views views = strategy_->mix(
       augmenter_.apply(batch, method_->view_plan(), progress.step, options_.precision), batch, progress);
   phase.emplace("forward");

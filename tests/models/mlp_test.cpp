@@ -61,6 +61,37 @@ TEST_P(MlpForward, OutputNormCentresTheOutput) {
   EXPECT_NEAR(squares, 1.0, 1e-2);
 }
 
+// One hidden unit: y = w2 gelu(w1 x), gelu(2) = 2 Phi(2) = 1.95449974.
+TEST_P(MlpForward, TakesGelu) {
+  const Mlp mlp({.widths = {1, 1, 1},
+                 .hidden_norm = false,
+                 .activation = models::Activation::gelu,
+                 .device = GetParam()});
+  nn::StateList list;
+  mlp.list_state(list);
+  list.find("0.weight")->tensor.copy_from(Tensor::full({1, 1}, 0.5F));
+  list.find("2.weight")->tensor.copy_from(Tensor::full({1, 1}, 10.0F));
+  list.find("2.bias")->tensor.fill_zero();
+  const Tensor x = Tensor::full({1, 1}, 4.0F, {.device = GetParam()});
+  EXPECT_NEAR(mlp.forward(x, true).item(), 19.5449974, 1e-5);
+}
+
+TEST_P(MlpForward, NormalWeightsHaveTheirDeviationAndBiasesAreZero) {
+  const Mlp mlp({.widths = {200, 100, 50},
+                 .hidden_norm = false,
+                 .hidden_bias = true,
+                 .weight_deviation = 0.02,
+                 .device = GetParam()});
+  nn::StateList list;
+  mlp.list_state(list);
+  for (const nn::StateEntry& entry : list.parameters()) {
+    double squares = 0.0;
+    for (const float value : entry.tensor.to_vector<float>()) squares += double{value} * value;
+    const double deviation = std::sqrt(squares / static_cast<double>(entry.tensor.numel()));
+    EXPECT_NEAR(deviation, entry.role == nn::Role::bias ? 0.0 : 0.02, 1e-3) << entry.name;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Devices, MlpForward, testing::ValuesIn(test::devices()));
 
 TEST(MlpTest, RefusesWidthsThatMakeNoLayer) {

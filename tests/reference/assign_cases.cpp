@@ -12,6 +12,7 @@
 #include "engine/ops/sinkhorn.h"
 #include "engine/ops/softmax.h"
 #include "engine/ops/view_cross_entropy.h"
+#include "ssl/losses/cassle.h"
 #include "ssl/losses/ccl.h"
 #include "ssl/losses/dino.h"
 #include "ssl/losses/swav.h"
@@ -95,22 +96,16 @@ void dino_case(Case& c) {
   c.check_gradient("student", student);
 }
 
-// -sum softmax(old / tau_old) log softmax(new / tau_new), mean over the rows; the old side is a constant.
-Tensor distilled(const Tensor& fresh, const Tensor& old, float tau_new, float tau_old) {
-  return soft_cross_entropy(scale(fresh, 1.0F / tau_new), softmax(old.detach(), tau_old));
-}
-
 void cassle_knowledge_case(Case& c) {
   const float tau = number(c, "tau");
   const Tensor prototypes = c.activation("Pn");
   const Tensor frozen = c.activation("Pf");
   const Tensor p1 = c.activation("p1");
   const Tensor p2 = c.activation("p2");
-  const auto view = [&](const Tensor& p, const char* z) {
-    return distilled(similarities(unit(p), prototypes), similarities(unit(c.activation(z)), frozen), tau,
-                     tau);
-  };
-  const Tensor loss = scale(add(view(p1, "z1"), view(p2, "z2")), 0.5F);
+  const Tensor past = concat(std::vector<Tensor>{c.activation("z1"), c.activation("z2")}, 0);
+  const Tensor loss = ssl::cassle_prototype_loss(
+      {.prediction = concat(std::vector<Tensor>{p1, p2}, 0), .projection = past},
+      {.old = cast(frozen, DType::f32), .learned = cast(prototypes, DType::f32)}, tau);
   c.check("out.loss", loss);
   tape::backward(loss);
   c.check_gradient("p1", p1);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/device/errors.h"
+#include "engine/ops/normalize.h"
 #include "ssl/buffers/exemplars.h"
 #include "ssl/losses/cassle.h"
 #include "ssl/strategies/cassle.h"
@@ -87,6 +88,8 @@ TEST(CassleTest, TakesTheFormOfItsMethod) {
                                                         {"barlow", DistilledAs::barlow},
                                                         {"byol", DistilledAs::cosine},
                                                         {"simsiam", DistilledAs::cosine},
+                                                        {"swav", DistilledAs::prototypes},
+                                                        {"dino", DistilledAs::prototypes},
                                                         {"vicreg", DistilledAs::mse}}) {
     EXPECT_EQ(method_traits(method).distilled_as, form) << method;
     const auto trainer =
@@ -101,6 +104,61 @@ TEST(CassleTest, TakesTheFormOfItsMethod) {
     EXPECT_TRUE(has_penalty(observer.steps.back())) << method;
     EXPECT_TRUE(std::isfinite(observer.steps.back().loss)) << method;
   }
+}
+
+// The toy's method has no prototypes.
+TEST(CassleTest, PrototypesAreNeededWhereTheyAreAskedFor) {
+  const auto cassle = make_strategy("cassle", test::toy_context({{"form", "prototypes"}}));
+  EXPECT_THAT([&] { ToyLearner(*cassle, images(), 2); },
+              testing::ThrowsMessage<BadConfig>(testing::HasSubstr("the method has no prototypes")));
+}
+
+// What is kept at a boundary are unit rows of the method's prototypes; those that are learned stand beside the predictor.
+TEST(CassleTest, PrototypesOfTheTaskBeforeAreKept) {
+  for (const std::string method : {"swav", "dino"}) {
+    const auto trainer =
+        test::tiny_trainer({.strategy = "cassle", .method = method, .options = {{"hidden", "8"}}});
+    test::TinyObserver observer(10);  // the last update of the first task
+    observer.watch(*trainer);
+    trainer->run(observer);
+    const auto saved = [&](const std::string& name) {
+      return std::ranges::find(observer.saved, name, &std::pair<std::string, Tensor>::first)->second;
+    };
+    nn::StateList end;
+    trainer->list_state(end);
+    EXPECT_EQ(saved("strategy.prototypes.old").to_vector<float>(), std::vector<float>(10 * 12)) << method;
+    const Tensor first = l2_normalize(saved("method.prototypes.weight"));
+    const std::vector<float> last = end.find("method.prototypes.weight")->tensor.to_vector<float>();
+    EXPECT_NE(first.to_vector<float>(), last) << method;
+    // end_task() has run once more, at the end of the stream.
+    const Tensor old = end.find("strategy.prototypes.old")->tensor;
+    EXPECT_THAT(old.to_vector<float>(),
+                testing::Pointwise(
+                    testing::FloatNear(1e-6F),
+                    l2_normalize(end.find("method.prototypes.weight")->tensor.detach()).to_vector<float>()));
+    EXPECT_FALSE(
+        test::same_bits(saved("strategy.prototypes.weight"), end.find("strategy.prototypes.weight")->tensor))
+        << method;
+  }
+}
+
+// D = 1, K = 2: z^ = 1 against F = (1, -1) at T = 1 is p = (0.8808, 0.1192); p^ = -1 against N = (1, 1) is (1/2, 1/2).
+TEST(CassleTest, PrototypeFormByHand) {
+  const auto column = [](std::vector<float> values) {
+    const auto rows = static_cast<std::int64_t>(values.size());
+    return Tensor::from(values, {rows, 1});
+  };
+  const PredictedView view{.prediction = column({-3.0F}), .projection = column({5.0F})};
+  EXPECT_NEAR(cassle_prototype_loss(view, {.old = column({1, -1}), .learned = column({1, 1})}, 1.0F).item(),
+              std::log(2.0), 1e-6);
+  // Against N = F: -0.8808 log 0.1192 - 0.1192 log 0.8808.
+  EXPECT_NEAR(cassle_prototype_loss(view, {.old = column({1, -1}), .learned = column({1, -1})}, 1.0F).item(),
+              1.8885222, 1e-5);
+  EXPECT_THAT(
+      [&] {
+        cassle_prototype_loss(view, {.old = column({1, -1}), .learned = column({1})}, 1.0F);
+      },
+      testing::ThrowsMessage<std::invalid_argument>(testing::HasSubstr("prototypes (2, 1) and (1, 1)")));
 }
 
 // The gradient that reaches the predictor does not depend on a strength below 1.

@@ -60,8 +60,8 @@ TEST_P(PairsTest, RunsTwentyUpdatesOrIsRefused) {
 
 INSTANTIATE_TEST_SUITE_P(Table, PairsTest,
                          testing::Combine(testing::ValuesIn(strategy_names()),
-                                          testing::Values("simsiam", "simclr", "moco", "emp-ssl-contrastive",
-                                                          "supervised")),
+                                          testing::Values("simsiam", "simclr", "moco", "swav", "dino",
+                                                          "emp-ssl-contrastive", "supervised")),
                          [](const auto& info) {
                            return test_name(std::get<0>(info.param)) + "_with_" +
                                   test_name(std::get<1>(info.param));
@@ -70,14 +70,14 @@ INSTANTIATE_TEST_SUITE_P(Table, PairsTest,
 TEST(PairsTableTest, TheRefusedPairsAreThese) {
   std::vector<std::string> pairs;
   for (const StrategyRow& strategy : strategy_table()) {
-    for (const char* method : {"simsiam", "simclr", "emp-ssl-contrastive", "supervised"}) {
+    for (const char* method : {"simsiam", "simclr", "swav", "dino", "emp-ssl-contrastive", "supervised"}) {
       if (refused(strategy, method_of(method).traits))
         pairs.push_back(std::string(strategy.name) + " " + method);
     }
   }
-  EXPECT_THAT(pairs,
-              testing::IsSupersetOf({"gss simclr", "gss emp-ssl-contrastive", "lump supervised",
-                                     "cassle supervised", "ccl simsiam", "ccl simclr", "cla supervised"}));
+  EXPECT_THAT(pairs, testing::IsSupersetOf({"gss simclr", "gss swav", "gss emp-ssl-contrastive",
+                                            "lump supervised", "ccl swav", "ccl dino", "cassle supervised",
+                                            "ccl simsiam", "ccl simclr", "cla supervised"}));
   // The supervised counterparts of the LUMP paper's comparison.
   for (const std::string name : {"finetune", "joint", "si", "der", "agem", "gss", "er"}) {
     EXPECT_NO_THROW(check_pair(name, "supervised", true)) << name;

@@ -49,6 +49,15 @@ inline OptionValues tiny_method_options(const std::string& name) {
     return {{"hidden", "16"}, {"dim", "12"}, {"predictor-hidden", "6"}};
   if (name == "moco") return {{"hidden", "16"}, {"dim", "12"}, {"queue", "64"}};
   if (name == "supervised") return {};
+  if (name == "swav") {
+    return {{"hidden", "16"}, {"dim", "12"},        {"prototypes", "10"},
+            {"queue", "16"},  {"queue-start", "3"}, {"freeze-steps", "2"}};
+  }
+  if (name == "dino") {
+    return {{"hidden", "16"},     {"dim", "12"},          {"prototypes", "10"},
+            {"local-views", "1"}, {"warmup-steps", "12"}, {"warmup-temperature", "0.06"},
+            {"freeze-steps", "2"}};
+  }
   if (name.starts_with("emp-ssl")) return {{"hidden", "16"}, {"dim", "12"}, {"patches", "3"}};
   return {{"hidden", "16"}, {"dim", "12"}};
 }

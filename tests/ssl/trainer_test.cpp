@@ -355,12 +355,16 @@ std::vector<TinyRun> every_strategy() {
 std::vector<TinyRun> other_variants() {
   return {
       {.strategy = "cassle", .options = {{"form", "contrastive"}, {"norm", "running"}}},
+      {.strategy = "cassle", .method = "dino", .restart = true},
+      {.strategy = "cassle", .method = "swav", .restart = true},
       {.strategy = "ccl", .method = "moco", .options = {{"groups", "2"}, {"views", "2"}, {"queue", "16"}}},
       {.strategy = "cla", .options = {{"variant", "ema"}}},
       {.strategy = "cla", .options = {{"variant", "ema-replay"}}},
       {.strategy = "cla", .options = {{"variant", "hybrid"}}},
       {.strategy = "der", .method = "supervised", .options = {{"target", "projections"}}},
       {.strategy = "der++", .method = "moco"},
+      {.strategy = "finetune", .method = "dino"},
+      {.strategy = "finetune", .method = "swav"},
       {.strategy = "fifo", .options = {{"variant", "buffer-only"}}},
       {.strategy = "lump", .options = {{"variant", "ucl"}}},
       {.strategy = "lwf", .options = {{"norm", "batch"}}},
