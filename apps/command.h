@@ -26,6 +26,7 @@ ExitCode run_info(const Settings& settings, Console& console);
 ExitCode run_report(const Settings& settings, Console& console);
 ExitCode run_sweep(const Settings& settings, Console& console);
 ExitCode run_data(const Settings& settings, Console& console);
+ExitCode run_checkpoint(const Settings& settings, Console& console);
 ExitCode run_version(const Settings& settings, Console& console);
 
 }  // namespace nagare::apps

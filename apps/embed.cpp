@@ -31,8 +31,8 @@ ExitCode run_embed(const Settings& settings, Console& console) {
   io::write_safetensors(tensor_file, {{"features", features}, {"labels", labels}},
                         {{"nagare.data", options.data},
                          {"nagare.split", split_name},
-                         {"nagare.checkpoint", network.checkpoint.string()},
-                         {"nagare.step", std::to_string(network.manifest.step)}});
+                         {"nagare.checkpoint", network.checkpoint.path.string()},
+                         {"nagare.step", std::to_string(network.checkpoint.manifest.step)}});
   io::write_npy(matrix_file, features);
 
   const std::int64_t width = features.shape()[1];

@@ -69,7 +69,7 @@ struct Part {
 // The first hidden layer of the checkpoint's projector, where a readout asks for it and there is one.
 std::optional<ssl::HiddenLayer> hidden_layer(const TrainedNetwork& network, const ssl::Evaluator& evaluator) {
   if (!evaluator.needs_hidden_layer()) return std::nullopt;
-  const io::SafetensorsFile state = io::read_safetensors(network.checkpoint / "state.safetensors");
+  const io::SafetensorsFile state = read_state(network.checkpoint);
   return ssl::HiddenLayer::of(
       [&](const std::string& name) {
         return state.find("method." + name) == nullptr ? Tensor() : state.load("method." + name);
@@ -111,7 +111,7 @@ Part compare_networks(const TrainedNetwork& network, const ssl::Evaluator& evalu
     return ssl::block_features(backbone, images, network.input, options.evaluation.batch);
   };
   const ssl::BlockFeatures own = blocks_of(*network.backbone);
-  const io::Path run = network.checkpoint.parent_path().parent_path();
+  const io::Path run = network.checkpoint.path.parent_path().parent_path();
   std::vector<ssl::BlockFeatures> networks;
   std::vector<std::int64_t> steps;
   std::vector<std::string> names;
@@ -121,7 +121,7 @@ Part compare_networks(const TrainedNetwork& network, const ssl::Evaluator& evalu
     const Manifest manifest = read_manifest(checkpoint);
     auto backbone = models::make_backbone(
         manifest.model, {.image_size = manifest.image_size, .device = network.input.device});
-    load_network(checkpoint, *backbone);
+    load_network(checkpoint, manifest, *backbone);
     networks.push_back(blocks_of(*backbone));
     steps.push_back(manifest.step);
     names.push_back(fmt::format("step {}", manifest.step));
@@ -181,22 +181,22 @@ ExitCode run_eval(const Settings& settings, Console& console) {
   const io::Path saved = options.save ? run_to_save_in(options) : io::Path();
   const ssl::Dataset data = load_data(options);
   const ssl::Stream stream = ssl::make_stream(data, stream_options(options));
-  console.note(
-      fmt::format("{}, step {}, on {}", network.checkpoint.string(), network.manifest.step, options.data));
+  console.note(fmt::format("{}, step {}, on {}", network.checkpoint.path.string(),
+                           network.checkpoint.manifest.step, options.data));
   const ssl::Evaluator evaluator(data, {stream.task_classes, stream.task_domains},
                                  evaluation_options(options));
   const std::vector<std::string> names = evaluator.readout_names();
   const std::optional<ssl::HiddenLayer> hidden = hidden_layer(network, evaluator);
-  const ssl::Evaluation evaluation =
-      evaluator.evaluate(*network.backbone, network.input,
-                         std::min(network.manifest.task + 1, evaluator.tasks()), hidden ? &*hidden : nullptr);
-  const ssl::EvaluationTable recorded = load_evaluations(network.checkpoint, network.manifest);
+  const ssl::Evaluation evaluation = evaluator.evaluate(
+      *network.backbone, network.input, std::min(network.checkpoint.manifest.task + 1, evaluator.tasks()),
+      hidden ? &*hidden : nullptr);
+  const ssl::EvaluationTable recorded = load_evaluations(network.checkpoint);
   const Part elsewhere = judge_elsewhere(network);
   const Part cka = options.cka ? compare_networks(network, evaluator) : Part{.json = nullptr, .text = ""};
 
   const Json json = {{"schema", kResultsSchema},
-                     {"checkpoint", network.checkpoint.string()},
-                     {"step", network.manifest.step},
+                     {"checkpoint", network.checkpoint.path.string()},
+                     {"step", network.checkpoint.manifest.step},
                      {"data", options.data},
                      {"primary", names.front()},
                      {"readouts", readouts_json(names, evaluation.readouts, true)},

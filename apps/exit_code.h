@@ -18,8 +18,9 @@ enum class ExitCode : int {
   memory = 8,            // out of memory
   diverged = 9,          // training produced NaN or infinity
   in_use = 10,           // another process works in this run directory
+  different = 12,        // what was compared is not equal
   saved_by_signal = 75,  // stopped by a signal with everything saved: run again with --resume
-  hard_stop = 130,       // a second signal; nothing was saved
+  hard_stop = 130,       // a second SIGINT (143: SIGTERM); nothing was saved since the last checkpoint
 };
 
 // The command line cannot be understood.

@@ -65,6 +65,13 @@ constexpr char kDataExamples[] =
     "  nagare data stream fractal --stream seq:5     tasks, their classes, batches; trains nothing\n"
     "  nagare data list                              the kinds of source";
 
+constexpr char kCheckpointExamples[] =
+    "Examples:\n"
+    "  nagare checkpoint verify runs/emp             every checkpoint of the run; exit 5 when one is "
+    "damaged\n"
+    "  nagare checkpoint show runs/emp               step, method, files, checksums of its newest good one\n"
+    "  nagare checkpoint diff runs/a runs/b          tensors that differ; exit 12 when there are any";
+
 constexpr char kReportExamples[] =
     "Examples:\n"
     "  nagare report runs/emp                        runs/emp/report.html: charts, tables, pictures; needs "
@@ -96,6 +103,8 @@ constexpr Command kCommands[] = {
     {"list", kList, "what there is to choose from", kListExamples, &run_list},
     {"info", kInfo, "this program and this machine", kInfoExamples, &run_info},
     {"data", kData, "look at a source of images and at a stream", kDataExamples, &run_data},
+    {"checkpoint", kCheckpoint, "are checkpoints whole, what do they hold, do they differ",
+     kCheckpointExamples, &run_checkpoint},
     {"version", kVersionCommand, "the version", "", &run_version},
 };
 

@@ -9,7 +9,7 @@ constexpr double kMany = 9e15;  // whole numbers up to here are exact as double
 constexpr unsigned kUsesData = kTrain | kEval | kEmbed | kData;
 constexpr unsigned kComputes = kTrain | kEval | kEmbed;
 constexpr unsigned kEvery =
-    kTrain | kEval | kEmbed | kList | kInfo | kData | kVersionCommand | kReport | kSweep;
+    kTrain | kEval | kEmbed | kList | kInfo | kData | kVersionCommand | kReport | kSweep | kCheckpoint;
 
 #define NAGARE_FIELD(member) [](Options& o) -> Field { return &o.member; }
 
@@ -48,6 +48,25 @@ constexpr OptionRow kOptions[] = {
      .field = NAGARE_FIELD(spec),
      .value = "SPEC",
      .help = "the source, as --data takes it",
+     .positional = true,
+     .only_flag = true},
+
+    {.key = "verb",
+     .group = "Input",
+     .commands = kCheckpoint,
+     .field = NAGARE_FIELD(action),
+     .value = "ACTION",
+     .help = "verify: read all files and compare their checksums; show: what one holds; diff: tensors of "
+             "which two "
+             "differ",
+     .positional = true,
+     .only_flag = true},
+    {.key = "path",
+     .group = "Input",
+     .commands = kCheckpoint,
+     .field = NAGARE_FIELD(paths),
+     .value = "PATH",
+     .help = "runs or checkpoints; a run stands for all of its checkpoints (verify) or its newest good one",
      .positional = true,
      .only_flag = true},
 
@@ -573,6 +592,21 @@ constexpr OptionRow kOptions[] = {
      .minimum = 1,
      .maximum = 1e6,
      .runtime = true},
+    {.key = "checkpoint-async",
+     .group = "Output",
+     .commands = kTrain,
+     .field = NAGARE_FIELD(checkpoint_async),
+     .value = "",
+     .help = "store them while training goes on, from a copy in memory; =false: training waits",
+     .runtime = true},
+    {.key = "allow-inexact",
+     .group = "Output",
+     .commands = kTrain,
+     .field = NAGARE_FIELD(allow_inexact),
+     .value = "",
+     .help = "resume on another device, processor or number of threads, whose last bits may differ",
+     .runtime = true,
+     .only_flag = true},
     {.key = "gallery",
      .group = "Output",
      .commands = kTrain,

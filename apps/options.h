@@ -61,11 +61,14 @@ struct Options {
   // checkpoints
   std::int64_t checkpoint_every = 0;
   std::int64_t checkpoint_keep = 2;
-  // positional arguments of eval, embed, list, data
+  bool checkpoint_async = true;
+  bool allow_inexact = false;
+  // positional arguments of eval, embed, list, data, checkpoint
   std::string checkpoint;
   std::string topic;
   std::string action = "show";
   std::string spec;
+  std::vector<std::string> paths;
   std::string split = "test";
   bool dry_run = false;
   std::vector<std::string> ood;
@@ -97,6 +100,7 @@ enum CommandSet : unsigned {
   kVersionCommand = 64,
   kReport = 128,
   kSweep = 256,
+  kCheckpoint = 512,
 };
 
 struct OptionRow {

@@ -46,6 +46,7 @@ Recorder::Recorder(Session& session, const Options& options, RunDirectory& run, 
       run_(run),
       console_(console),
       events_(run.path(), session.trainer->steps_done()),
+      checkpoints_(run, options.checkpoint_keep, options.checkpoint_async),
       start_(seconds_now()),
       images_trained_(before.images),
       training_seconds_(before.seconds) {
@@ -53,6 +54,8 @@ Recorder::Recorder(Session& session, const Options& options, RunDirectory& run, 
   last_step_ = options.max_steps > 0 ? std::min(options.max_steps, planned) : planned;
   step_ = session.trainer->steps_done();
   crash::set_step(step_);
+  task_ = session.manifest.task;
+  saved_ = step_ > 0;  // it comes from a checkpoint
 }
 
 void Recorder::write(const Json& line) {
@@ -61,6 +64,9 @@ void Recorder::write(const Json& line) {
 }
 
 void Recorder::on_step(const ssl::StepReport& report) {
+  checkpoints_.check();
+  saved_ = false;
+  task_ended_ = false;
   step_ = report.progress.step;
   crash::set_step(step_);
   task_ = report.task;
@@ -87,7 +93,11 @@ void Recorder::on_step(const ssl::StepReport& report) {
   write(line);
 
   show_progress(report, step_ == last_step_);
-  if (options_.checkpoint_every > 0 && step_ % options_.checkpoint_every == 0) save();
+}
+
+void Recorder::on_settled() {
+  const bool due = options_.checkpoint_every > 0 ? step_ % options_.checkpoint_every == 0 : task_ended_;
+  if (due) begin_saving();
 }
 
 void Recorder::show_progress(const ssl::StepReport& report, bool last) {
@@ -111,6 +121,8 @@ void Recorder::show_progress(const ssl::StepReport& report, bool last) {
 void Recorder::on_evaluation(const ssl::EvaluationReport& report) {
   const std::vector<std::string>& names = session_.trainer->readouts();
   const ssl::Evaluation& evaluation = report.evaluation;
+  saved_ = false;
+  task_ended_ = report.task_end;
   last_accuracy_ = evaluation.readouts.front().accuracy;
   const Json line = {{"kind", "evaluation"},
                      {"step", report.step},
@@ -131,22 +143,25 @@ void Recorder::on_evaluation(const ssl::EvaluationReport& report) {
   for (std::size_t i = 0; i < names.size(); ++i)
     found += fmt::format("{}{} {:.2f} %", i == 0 ? "" : ", ", names[i], evaluation.readouts[i].accuracy);
   console_.note(fmt::format("{}: {} ({:.1f} s)", when, found, evaluation.seconds));
-  if (report.task_end && options_.checkpoint_every == 0 && report.step > 0) save();
   run_.write_status(
       {.state = "running", .step = report.step, .planned_steps = last_step_, .reason = "", .exit_code = 0});
 }
 
 bool Recorder::stop_requested() { return apps::stop_requested(); }
 
-void Recorder::save() {
-  if (saved_step_ == step_) return;
+void Recorder::begin_saving() {
   nn::StateList state;
   session_.trainer->list_state(state);
   Manifest manifest = session_.manifest;
   manifest.step = step_;
   manifest.task = task_;
-  save_checkpoint(run_.path(), manifest, state, options_.checkpoint_keep);
-  saved_step_ = step_;
+  checkpoints_.save(std::move(manifest), state);
+  saved_ = true;
+}
+
+void Recorder::save() {
+  if (!saved_) begin_saving();
+  checkpoints_.wait();
 }
 
 }  // namespace nagare::apps

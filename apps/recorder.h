@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/checkpoint_writer.h"
 #include "apps/console.h"
 #include "apps/event_log.h"
 #include "apps/run_directory.h"
@@ -20,15 +21,18 @@ class Recorder : public ssl::TrainObserver {
 
   void on_step(const ssl::StepReport& report) override;
   void on_evaluation(const ssl::EvaluationReport& report) override;
+  void on_settled() override;
   bool stop_requested() override;
 
-  // Of the trainer's state as it is now, unless this step has one already.
+  // Waits until the trainer's state as it is now is stored.
+  // errors  CannotWrite
   void save();
   std::int64_t images_trained() const { return images_trained_; }
   double training_seconds() const { return training_seconds_; }
 
  private:
   void write(const nlohmann::ordered_json& line);
+  void begin_saving();
   void show_progress(const ssl::StepReport& report, bool last);
 
   Session& session_;
@@ -36,11 +40,13 @@ class Recorder : public ssl::TrainObserver {
   RunDirectory& run_;
   Console& console_;
   EventLog events_;
+  CheckpointWriter checkpoints_;
   double start_ = 0.0;          // monotonic seconds
   std::int64_t last_step_ = 0;  // the run ends there
   std::int64_t step_ = 0;
   std::int64_t task_ = 0;
-  std::int64_t saved_step_ = -1;
+  bool task_ended_ = false;      // with the last update
+  bool saved_ = false;           // the state as it is now
   double last_accuracy_ = -1.0;  // of the first readout, percent; negative: none yet
   std::int64_t images_trained_ = 0;
   double training_seconds_ = 0.0;

@@ -1,7 +1,7 @@
 #pragma once
 // The directory of one run: held by a lock while a process works in it, never half-written.
 //
-//   RUN/.lock                   flock() of the process at work
+//   RUN/.lock                   locked by the process at work, whose number and machine it then holds; else empty
 //   RUN/STATUS.json             state, step, reason, exit code; replaced atomically, for whoever watches
 //   RUN/config.resolved.toml    every option and where it came from
 //   RUN/env.json                version, command line, machine
@@ -41,11 +41,12 @@ class RunDirectory {
   static Kind inspect(const io::Path& path);
   // Refuses what the constructor would refuse, without making anything.
   // errors  CannotWrite: not writable, not empty and not a run, or a run while resume is false; BadCheckpoint: no run
-  //         to resume
+  //         to resume; RunInUse: another process works there, which is named
   static void check(const io::Path& path, bool resume);
 
   // Creates the directory (a new run) or opens the run that is there (resume), and locks it.
-  // errors  those of check(), and RunInUse
+  // The lock goes with the process, however it ends.
+  // errors  those of check()
   RunDirectory(const io::Path& path, bool resume);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
@@ -57,11 +58,30 @@ class RunDirectory {
   void write_status(const RunStatus& status) const;
   // One line of metrics.jsonl, the newline not included.
   void add_metrics(std::string_view json_line);
-  // Forgets what metrics.jsonl says of later steps: a resumed run does them again. Of a negative step: of all.
-  Trained drop_metrics_after(std::int64_t step);
+  // Of metrics.jsonl, all its lines included.
+  std::uint64_t metrics_bytes() const { return metrics_->size(); }
+  // Its lines until now survive a power cut. May be called while another thread adds some.
+  void sync_metrics() const { metrics_->sync(); }
+  // What is left of metrics.jsonl when a run goes on from a checkpoint: the bytes that it counts, and evaluations that
+  // were saved later (nagare eval --save). A resumed run makes the other lines again.
+  // bytes   negative: not known, lines go by their step. More than there are: `complete` is false, and all stays
+  struct KeptMetrics {
+    Trained trained;
+    bool complete = true;
+  };
+  KeptMetrics keep_metrics(std::int64_t step, std::int64_t bytes);
+  // Of a run that begins again.
+  void empty_metrics() { metrics_->truncate(0); }
+  // Removes what a killed process had not finished writing.
+  void sweep() const;
+  // Of STATUS.json; "" when there is none that can be read.
+  std::string state() const;
   void add_log(std::string_view text);
 
  private:
+  static void check_unlocked(const io::Path& path, bool resume);
+  void release();
+
   io::Path path_;
   int lock_ = -1;
   std::unique_ptr<io::AppendFile> metrics_;

@@ -1,10 +1,13 @@
 #include "apps/session.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "apps/machine.h"
+#include "build_config.h"
 #include "engine/device/errors.h"
 #include "engine/text/nearest.h"
 #include "engine/text/printable.h"
@@ -128,7 +131,8 @@ Session make_session(const Settings& settings) {
                                                         .method = ssl::method_traits(options.method),
                                                         .options = options.strategy_options});
   const ssl::ViewRecipe recipe = method->view_plan().views.front();
-  session.manifest = {.step = 0,
+  session.manifest = {.version = kVersion,
+                      .step = 0,
                       .task = 0,
                       .model = model,
                       .image_size = recipe.size,
@@ -142,7 +146,11 @@ Session make_session(const Settings& settings) {
                       .stream = options.stream,
                       .class_order = options.class_order,
                       .seed = options.seed,
-                      .readouts = options.evaluation.readouts};
+                      .readouts = options.evaluation.readouts,
+                      .stream_digest = fmt::format("{:016x}", ssl::stream_digest(stream)),
+                      .arithmetic = {.device = to_string(session.device),
+                                     .threads = session.threads,
+                                     .cpu = fmt::format("{}", fmt::join(describe_machine().features, " "))}};
   session.stream_digest = ssl::stream_digest(stream);
   session.task_classes = stream.task_classes;
   session.trainer = std::make_unique<ssl::Trainer>(data, std::move(stream), std::move(method),

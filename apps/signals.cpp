@@ -2,29 +2,34 @@
 
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <string_view>
-
-#include "apps/exit_code.h"
 
 namespace nagare::apps {
 namespace {
 
-volatile std::sig_atomic_t signals_seen = 0;
+// Any thread may run the handler.
+std::atomic<bool> stop_wanted{false};
+std::atomic<bool> stop_insisted{false};  // by SIGINT or SIGTERM, which count twice
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 // Only async-signal-safe calls in here.
 void say(std::string_view text) {
   [[maybe_unused]] const auto written = write(STDERR_FILENO, text.data(), text.size());
 }
 
-void handle_stop(int /*signal*/) {
-  signals_seen = signals_seen + 1;
-  if (signals_seen == 1) {
-    say("\nstopping after this step and saving; once more to stop at once\n");
-  } else {
+void handle_stop(int signal) {
+  const int kept = errno;
+  const bool insists = signal == SIGINT || signal == SIGTERM;
+  if (insists && stop_insisted.exchange(true)) {
     say("\nstopped at once: nothing was saved since the last checkpoint\n");
-    _exit(static_cast<int>(ExitCode::hard_stop));
+    _exit(128 + signal);
   }
+  if (!stop_wanted.exchange(true)) say("\nstopping after this step and saving; once more to stop at once\n");
+  errno = kept;
 }
 
 }  // namespace
@@ -34,10 +39,15 @@ void catch_stop_signals() {
   action.sa_handler = handle_stop;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int signal : std::array{SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) {
+    struct sigaction before {};
+    sigaction(signal, nullptr, &before);
+    if (signal == SIGHUP && before.sa_handler == SIG_IGN) continue;
+    sigaction(signal, &action, nullptr);
+  }
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
-bool stop_requested() { return signals_seen > 0; }
+bool stop_requested() { return stop_wanted; }
 
 }  // namespace nagare::apps

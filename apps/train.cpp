@@ -12,6 +12,7 @@
 #include "apps/presets.h"
 #include "apps/recorder.h"
 #include "apps/report.h"
+#include "apps/resume.h"
 #include "apps/run_directory.h"
 #include "apps/session.h"
 #include "apps/signals.h"
@@ -28,6 +29,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr char kConfigName[] = "config.resolved.toml";
+constexpr char kResultsName[] = "results.json";
 constexpr char kGalleryName[] = "gallery.safetensors";
 
 std::string default_out() {
@@ -37,23 +39,6 @@ std::string default_out() {
   char name[40];
   std::strftime(name, sizeof name, "runs/%Y%m%d-%H%M%S", &parts);
   return name;
-}
-
-// The configuration of the run is the base; what it cannot change is compared with what was asked for.
-Settings resumed_settings(const Settings& asked, const io::Path& run) {
-  Settings stored;
-  const std::string name = (run / kConfigName).string();
-  stored.assign_toml(io::read_text(run / kConfigName), name);
-  Settings merged = stored;
-  merged.assign_all(asked);
-  const std::vector<std::string> changed = merged.differences(stored);
-  if (!changed.empty()) {
-    std::string list;
-    for (const std::string& line : changed) list += "\n" + line;
-    throw BadConfig("--resume: the run in " + run.string() +
-                    " was begun with other values; leave them out, or begin another run" + list);
-  }
-  return merged;
 }
 
 Json environment_json(const Session& session) {
@@ -143,7 +128,7 @@ ExitCode finish(const Run& run, const ssl::TrainResult& result, const Recorder& 
     if (run.options.json) run.console.result(json);
     return ExitCode::saved_by_signal;
   }
-  run.directory.write("results.json", json);
+  run.directory.write(kResultsName, json);
   if (run.options.gallery > 0) keep_gallery(run);
   run.directory.write_status({.state = "finished",
                               .step = result.steps,
@@ -166,22 +151,6 @@ ExitCode train(const Run& run, const Trained& before) {
   return finish(run, result, recorder);
 }
 
-Trained restore(const Run& run) {
-  if (!has_checkpoint(run.directory.path())) {
-    run.console.note("no checkpoint was saved yet: from the beginning");
-    return run.directory.drop_metrics_after(-1);
-  }
-  const io::Path checkpoint = newest_checkpoint(run.directory.path());
-  read_manifest(checkpoint);
-  nn::StateList state;
-  run.session.trainer->list_state(state);
-  load_checkpoint(checkpoint, state);
-  run.session.trainer->state_restored();
-  const std::int64_t step = run.session.trainer->steps_done();
-  run.console.note(fmt::format("resumed from {} (step {})", printable(checkpoint.string()), step));
-  return run.directory.drop_metrics_after(step);
-}
-
 ExitCode dry_run(const Settings& settings, const Session& session, Console& console) {
   announce(session, settings.options(), "(none: --dry-run)", console);
   console.result(settings.resolved_toml());
@@ -202,20 +171,35 @@ class LogToRun {
   Console& console_;
 };
 
-void begin_files(const Run& run, bool resume) {
+// The first line of metrics.jsonl.
+std::string schema_line(const RunDirectory& directory) {
+  return Json{
+      {"schema", kResultsSchema}, {"run", directory.path().filename().string()}, {"version", kVersion}}
+      .dump();
+}
+
+// What the run did until now, its files as they were then.
+Trained begin_files(const Run& run, ResumePoint* point) {
+  run.directory.sweep();
   run.directory.write(kConfigName, run.settings.resolved_toml());
   run.directory.write("env.json", environment_json(run.session).dump(2) + "\n");
   if (!run.session.dataset->skipped.empty()) {
     run.directory.write("bad_images.jsonl", bad_images_jsonl(*run.session.dataset));
   }
-  if (resume) return;
-  const Json schema = {
-      {"schema", kResultsSchema}, {"run", run.directory.path().filename().string()}, {"version", kVersion}};
-  run.directory.add_metrics(schema.dump());
+  const Trained before = point != nullptr ? rewind(run.directory, *point) : Trained{};
+  if (run.directory.metrics_bytes() == 0) run.directory.add_metrics(schema_line(run.directory));
+  if (point == nullptr) return before;
+  for (const std::string& warning : point->warnings) run.console.warning(warning);
+  run.console.note(point->checkpoint
+                       ? fmt::format("resumed from {} (step {})", printable(point->checkpoint->path.string()),
+                                     point->checkpoint->manifest.step)
+                       : "no checkpoint was saved yet: from the beginning");
+  return before;
 }
 
 // Whatever happens from here on stands in STATUS.json.
-ExitCode train_in_directory(const Run& run, bool resume) {
+// point: of a run that goes on; nullptr for a new one.
+ExitCode train_in_directory(const Run& run, ResumePoint* point) {
   const LogToRun log(run.console, run.directory);
   crash::set_run({.directory = run.directory.path().string(),
                   .configuration = (run.directory.path() / kConfigName).string(),
@@ -230,16 +214,56 @@ ExitCode train_in_directory(const Run& run, bool resume) {
                                 .exit_code = static_cast<int>(failure.code)});
   };
   try {
-    begin_files(run, resume);
+    const Trained before = begin_files(run, point);
     status("running", {.code = ExitCode::done, .message = ""});
     announce(run.session, run.options, run.directory.path(), run.console);
-    return train(run, resume ? restore(run) : Trained{});
+    return train(run, before);
   } catch (...) {
     const Failure failure = describe(std::current_exception());
     run.directory.add_log("error: " + failure.message + "\n");
     status("failed", failure);
     throw;
   }
+}
+
+// Stopped by a signal before the first update of this session: as it was, it is to be run again.
+ExitCode stopped_at_start(Console& console) {
+  console.note("stopped before the first update: nothing was changed");
+  return ExitCode::saved_by_signal;
+}
+
+ExitCode begin(const Settings& settings, const io::Path& out, Console& console) {
+  Session session = make_session(settings);
+  if (settings.options().dry_run) return dry_run(settings, session, console);
+  if (stop_requested()) return stopped_at_start(console);
+  RunDirectory directory(out, /*resume=*/false);
+  return train_in_directory({.settings = settings,
+                             .options = settings.options(),
+                             .session = session,
+                             .directory = directory,
+                             .console = console},
+                            nullptr);
+}
+
+ExitCode go_on(const Settings& asked, const io::Path& out, Console& console) {
+  RunDirectory directory(out, /*resume=*/true);  // held from the start: nobody else may change it half-way
+  ResumePoint point = find_resume_point(out);
+  const Settings settings = resumed_settings(asked, out, point);
+  Session session = make_session(settings);
+  if (settings.options().dry_run) return dry_run(settings, session, console);
+  restore(session, point, settings.options().allow_inexact);
+  if (directory.state() == "finished" && session.trainer->finished() && io::exists(out / kResultsName)) {
+    console.note(fmt::format("{} is finished: nothing is left to do", printable(out.string())));
+    if (settings.options().json) console.result(io::read_text(out / kResultsName));
+    return ExitCode::done;
+  }
+  if (stop_requested()) return stopped_at_start(console);
+  return train_in_directory({.settings = settings,
+                             .options = settings.options(),
+                             .session = session,
+                             .directory = directory,
+                             .console = console},
+                            &point);
 }
 
 }  // namespace
@@ -249,20 +273,9 @@ ExitCode run_train(const Settings& asked, Console& console) {
   if (resume && asked.options().out.empty())
     throw UsageError("--resume needs --out RUN, the run to go on with");
   const io::Path out = asked.options().out.empty() ? default_out() : asked.options().out;
-  RunDirectory::check(out, resume);  // before anything slow, and before anything is written
-  std::optional<RunDirectory> directory;
-  if (resume) directory.emplace(out, resume);  // held from the start: nobody else may change it half-way
-  const Settings settings = resume ? resumed_settings(asked, out) : asked;
-  Session session = make_session(settings);
-  if (settings.options().dry_run) return dry_run(settings, session, console);
-  if (!resume) directory.emplace(out, resume);
   catch_stop_signals();
-  return train_in_directory({.settings = settings,
-                             .options = settings.options(),
-                             .session = session,
-                             .directory = *directory,
-                             .console = console},
-                            resume);
+  RunDirectory::check(out, resume);  // before anything slow, and before anything is written
+  return resume ? go_on(asked, out, console) : begin(asked, out, console);
 }
 
 }  // namespace nagare::apps

@@ -13,8 +13,9 @@ TrainedNetwork open_network(const Settings& settings, Console& console) {
   if (options.checkpoint.empty())
     throw UsageError("the run or checkpoint is missing\nsee --help for examples");
   network.checkpoint = find_checkpoint(options.checkpoint);
-  network.manifest = read_manifest(network.checkpoint);
-  const Manifest& manifest = network.manifest;
+  for (const RejectedCheckpoint& one : network.checkpoint.rejected)
+    console.warning(one.reason + ": this checkpoint is not used, the one before is");
+  const Manifest& manifest = network.checkpoint.manifest;
   if (!settings.is_set("data")) {
     options.data = manifest.data;
     if (!settings.is_set("data-labels")) options.data_labels = manifest.data_labels;
@@ -39,7 +40,7 @@ TrainedNetwork open_network(const Settings& settings, Console& console) {
                    .device = choice.device};
   network.backbone =
       models::make_backbone(manifest.model, {.image_size = manifest.image_size, .device = choice.device});
-  load_network(network.checkpoint, *network.backbone);
+  load_network(network.checkpoint.path, manifest, *network.backbone);
   return network;
 }
 

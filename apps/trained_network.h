@@ -12,8 +12,7 @@
 namespace nagare::apps {
 
 struct TrainedNetwork {
-  io::Path checkpoint;
-  Manifest manifest;
+  FoundCheckpoint checkpoint;
   std::unique_ptr<models::Backbone> backbone;
   ssl::FeatureInput input;
   Options options;  // as asked, the rest from the manifest

@@ -40,12 +40,12 @@ ssl::Image maps_of(const Tensor& activations, std::int64_t n) {
 Html sheet(const RunRecord& run, const std::string& block) {
   if (!run.gallery) return missing("The run has kept no gallery.");
   if (!has_checkpoint(run.path)) return missing("The run holds no checkpoint.");
-  const io::Path checkpoint = newest_checkpoint(run.path);
-  const Manifest manifest = read_manifest(checkpoint);
+  const FoundCheckpoint checkpoint = newest_checkpoint(run.path);
+  const Manifest& manifest = checkpoint.manifest;
   const auto backbone = models::make_backbone(manifest.model, {.image_size = manifest.image_size});
   auto* network = dynamic_cast<models::ResNet*>(backbone.get());
   if (network == nullptr) return missing("The model " + manifest.model + " does not show its blocks.");
-  load_network(checkpoint, *network);
+  load_network(checkpoint.path, manifest, *network);
   const Tensor& images = run.gallery->map_images;
   const tape::NoGrad guard;
   const models::ResNetStages stages = network->forward_stages(

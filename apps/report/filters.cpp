@@ -50,7 +50,7 @@ Html sheet_of(const io::Path& path, const std::string& name, const Tensor& weigh
 
 Html sheets(const RunRecord& run) {
   if (!has_checkpoint(run.path)) return missing("The run holds no checkpoint.");
-  const io::Path path = newest_checkpoint(run.path) / "model.safetensors";
+  const io::Path path = newest_checkpoint(run.path).path / kModelName;
   const io::SafetensorsFile file = io::read_safetensors(path);
   const std::vector<std::string> names = first_convolutions(file);
   if (names.empty()) return missing("The model has no first convolution.");

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -195,7 +196,7 @@ void Sweep::ended(Running& running, int exit_code) {
   Job& job = jobs_[running.job];
   job.exit_code = exit_code;
   const bool saved = exit_code == static_cast<int>(ExitCode::saved_by_signal) ||
-                     exit_code == static_cast<int>(ExitCode::hard_stop);
+                     exit_code == static_cast<int>(ExitCode::hard_stop) || exit_code == 128 + SIGTERM;
   job.state = exit_code == 0 ? State::finished : saved ? State::stopped : State::failed;
   if (job.state == State::failed) job.reason = error_in(log_of(job));
   const std::string seconds = fmt::format(" ({:.0f} s)", io::wall_seconds() - running.since);

@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <system_error>
 
@@ -97,16 +99,6 @@ void write_all(int descriptor, const void* data, std::size_t bytes, const Path& 
   }
 }
 
-void sync_directory(const Path& directory) {
-  const char* const name = directory.empty() ? "." : directory.c_str();
-  const int descriptor = uninterrupted([&] { return ::open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  if (descriptor < 0) fail<CannotWrite>("open the directory", directory);
-  const Descriptor closer(descriptor);
-  // EINVAL: a file system without directory sync, where the rename alone must do.
-  if (uninterrupted([&] { return ::fsync(descriptor); }) != 0 && errno != EINVAL)
-    fail<CannotWrite>("sync the directory", directory);
-}
-
 }  // namespace
 
 std::vector<std::byte> read_file(const Path& path, std::uint64_t max_bytes) {
@@ -115,6 +107,19 @@ std::vector<std::byte> read_file(const Path& path, std::uint64_t max_bytes) {
 
 std::string read_text(const Path& path, std::uint64_t max_bytes) {
   return read_whole<std::string>(path, max_bytes);
+}
+
+void read_pieces(const Path& path, const std::function<void(std::span<const std::byte>)>& take) {
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  const Descriptor file(open_to_read(path));
+  std::vector<std::byte> piece(std::min<std::uint64_t>(kPiece, size_of_file(file.number(), path) + 1));
+  for (off_t at = 0;;) {
+    const ssize_t got = uninterrupted([&] { return ::pread(file.number(), piece.data(), piece.size(), at); });
+    if (got < 0) fail<BadData>("read", path);
+    if (got == 0) return;
+    take(std::span(piece).first(static_cast<std::size_t>(got)));
+    at += got;
+  }
 }
 
 MappedFile map_file(const Path& path) {
@@ -153,6 +158,51 @@ void AtomicFile::commit() {
   sync_directory(path_.parent_path());
 }
 
+void sync_directory(const Path& directory) {
+  const char* const name = directory.empty() ? "." : directory.c_str();
+  const int descriptor = uninterrupted([&] { return ::open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (descriptor < 0) fail<CannotWrite>("open the directory", directory);
+  const Descriptor closer(descriptor);
+  // EINVAL: a file system without directory sync, where the rename alone must do.
+  if (uninterrupted([&] { return ::fsync(descriptor); }) != 0 && errno != EINVAL)
+    fail<CannotWrite>("sync the directory", directory);
+}
+
+NewFile::NewFile(const Path& path) : path_(path) {
+  constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  descriptor_ = uninterrupted([&] { return ::open(path.c_str(), kNew, 0666); });
+  if (descriptor_ < 0) fail<CannotWrite>("create", path_);
+}
+
+NewFile::~NewFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void NewFile::write(const void* data, std::size_t bytes) { write_all(descriptor_, data, bytes, path_); }
+
+void NewFile::commit() {
+  if (uninterrupted([&] { return ::fsync(descriptor_); }) != 0) fail<CannotWrite>("sync", path_);
+  const int closed = ::close(descriptor_);
+  descriptor_ = -1;
+  if (closed != 0 && errno != EINTR) fail<CannotWrite>("close", path_);
+}
+
+void rename_directory(const Path& from, const Path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    const bool taken = errno == EEXIST || errno == ENOTEMPTY;
+    if (!taken || ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) != 0)
+      fail<CannotWrite>("rename to", to);
+  }
+  sync_directory(to.parent_path());
+}
+
+std::uint64_t free_space(const Path& path) {
+  struct statvfs about {};
+  if (uninterrupted([&] { return ::statvfs(path.c_str(), &about); }) != 0)
+    fail<CannotWrite>("inspect the file system of", path);
+  return static_cast<std::uint64_t>(about.f_bavail) * about.f_frsize;
+}
+
 void write_file(const Path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);
@@ -169,6 +219,23 @@ AppendFile::AppendFile(const Path& path)
 AppendFile::~AppendFile() { ::close(descriptor_); }
 
 void AppendFile::append(std::string_view text) { write_all(descriptor_, text.data(), text.size(), path_); }
+
+void AppendFile::sync() const {
+  // EINVAL: a pipe or a device in the file's place.
+  if (uninterrupted([&] { return ::fdatasync(descriptor_); }) != 0 && errno != EINVAL)
+    fail<CannotWrite>("sync", path_);
+}
+
+std::uint64_t AppendFile::size() const {
+  struct stat about {};
+  if (::fstat(descriptor_, &about) != 0) fail<CannotWrite>("inspect", path_);
+  return static_cast<std::uint64_t>(about.st_size);
+}
+
+void AppendFile::truncate(std::uint64_t bytes) {
+  if (uninterrupted([&] { return ::ftruncate(descriptor_, static_cast<off_t>(bytes)); }) != 0)
+    fail<CannotWrite>("shorten", path_);
+}
 
 bool exists(const Path& path) {
   std::error_code error;

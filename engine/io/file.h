@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,6 +21,8 @@ using Path = std::filesystem::path;
 // BadData too when it is larger than max_bytes.
 std::vector<std::byte> read_file(const Path& path, std::uint64_t max_bytes = std::uint64_t{1} << 40);
 std::string read_text(const Path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
+// The whole file in order, in pieces of at most a mebibyte: a large file in little memory.
+void read_pieces(const Path& path, const std::function<void(std::span<const std::byte>)>& take);
 
 // Pages of the file, read-only (a write is a crash), for as long as `data` lives. For files of our own making
 // and big data sets: a file that somebody truncates meanwhile raises SIGBUS.
@@ -53,6 +56,33 @@ class AtomicFile {
 
 void write_file(const Path& path, std::string_view content);
 
+// A file that was not there before: never over another, never through a link (O_EXCL, O_NOFOLLOW). For directories that
+// take their name when all their files are complete.
+class NewFile {
+ public:
+  explicit NewFile(const Path& path);
+  ~NewFile();
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  void write(const void* data, std::size_t bytes);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  // fsync and close: the content survives a power cut. A failure is final: the file is worth nothing.
+  void commit();
+
+ private:
+  Path path_;
+  int descriptor_ = -1;
+};
+
+// Names in the directory survive a power cut.
+void sync_directory(const Path& directory);
+// Gives `from` the name `to` in one step and syncs the directory of `to`. Where `to` is a directory that is there
+// already, the two change places.
+void rename_directory(const Path& from, const Path& to);
+// In bytes, for this user, where `path` lies.
+std::uint64_t free_space(const Path& path);
+
 // A log that grows: each append() reaches the system in one piece, at the end of the file whoever else writes there.
 class AppendFile {
  public:
@@ -63,6 +93,12 @@ class AppendFile {
   AppendFile& operator=(const AppendFile&) = delete;
 
   void append(std::string_view text);
+  // What was appended until now survives a power cut. May be called while another thread appends.
+  void sync() const;
+  // Of the whole file, now.
+  std::uint64_t size() const;
+  // Cuts the file to so many bytes.
+  void truncate(std::uint64_t bytes);
 
  private:
   Path path_;

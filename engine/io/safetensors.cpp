@@ -309,7 +309,8 @@ Tensor SafetensorsFile::load(std::string_view tensor) const {
 
 SafetensorsFile read_safetensors(const Path& path) { return {read_file(path), path.string()}; }
 
-void write_safetensors(const Path& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+void write_safetensors(const TakeBytes& take, const std::vector<NamedTensor>& tensors,
+                       const Metadata& metadata) {
   std::vector<NamedTensor> sorted = tensors;
   std::ranges::sort(sorted, [](const NamedTensor& a, const NamedTensor& b) {
     const std::size_t wide_a = size_of(a.tensor.dtype());
@@ -323,14 +324,23 @@ void write_safetensors(const Path& path, const std::vector<NamedTensor>& tensors
   }
   const std::string header = make_header(sorted, metadata);
   const std::uint64_t length = header.size();
-  AtomicFile file(path);
-  file.write(&length, sizeof length);
-  file.write(header);
+  take(&length, sizeof length);
+  take(header.data(), header.size());
   for (const NamedTensor& t : sorted) {
     const Tensor host = t.tensor.to(Device::cpu);
-    file.write(host.raw(), host.bytes());
+    take(host.raw(), host.bytes());
   }
-  file.commit();
+}
+
+void write_safetensors(const Path& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+  std::optional<AtomicFile> file;  // nothing is made for tensors that are refused
+  write_safetensors(
+      [&](const void* data, std::size_t bytes) {
+        if (!file) file.emplace(path);
+        file->write(data, bytes);
+      },
+      tensors, metadata);
+  file->commit();
 }
 
 }  // namespace nagare::io

@@ -9,6 +9,7 @@
 //
 // source  github.com/huggingface/safetensors
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -64,6 +65,11 @@ SafetensorsFile read_safetensors(const Path& path);
 // errors  CannotWrite; std::invalid_argument for a repeated or reserved name, an undefined tensor, text that is no
 //         UTF-8
 void write_safetensors(const Path& path, const std::vector<NamedTensor>& tensors,
+                       const Metadata& metadata = {});
+
+// The same bytes, given piece by piece: header, then one tensor after the other.
+using TakeBytes = std::function<void(const void* data, std::size_t bytes)>;
+void write_safetensors(const TakeBytes& take, const std::vector<NamedTensor>& tensors,
                        const Metadata& metadata = {});
 
 }  // namespace nagare::io

@@ -79,8 +79,9 @@ std::vector<NamedTensor> to_disk(const nn::StateList& state) {
   std::vector<NamedTensor> tensors;
   for (const nn::StateEntry& entry : state.entries()) {
     const bool turn = entry.layout == nn::DiskLayout::conv_oihw;
-    tensors.push_back(
-        {entry.name, turn ? ohwi_to_oihw(entry.tensor) : entry.tensor.detach().to(Device::cpu)});
+    const Tensor host = entry.tensor.detach().to(Device::cpu);
+    const bool shared = host.raw() == entry.tensor.raw();
+    tensors.push_back({entry.name, turn ? ohwi_to_oihw(host) : shared ? host.clone() : host});
   }
   return tensors;
 }

@@ -11,7 +11,8 @@
 
 namespace nagare::io {
 
-// Copies on the CPU in the layout of the disk, in the order of the list.
+// Copies on the CPU in the layout of the disk, in the order of the list: they stay as they are when the list's tensors
+// change.
 std::vector<NamedTensor> to_disk(const nn::StateList& state);
 
 // Writes the whole list, with metadata "format": "pt" added, which other readers look for.

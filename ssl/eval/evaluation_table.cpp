@@ -101,6 +101,11 @@ std::int64_t EvaluationTable::ended_tasks() const {
   return ended;
 }
 
+std::int64_t EvaluationTable::last_update() const {
+  const std::int64_t last = tasks_ + 1;
+  return has_row(last) ? static_cast<std::int64_t>(data(last)[0]) : -1;
+}
+
 AccuracyMatrix EvaluationTable::matrix(std::size_t readout) const {
   AccuracyMatrix matrix;
   for (std::int64_t task = 0; task < tasks_; ++task)

@@ -30,6 +30,10 @@ class EvaluationTable {
   std::int64_t tasks() const { return tasks_; }
   const std::vector<std::string>& readouts() const { return readouts_; }
   bool has_untrained() const { return has_row(0); }
+  // Was the network judged after this task?
+  bool has_task(std::int64_t task) const { return has_row(task + 1); }
+  // Of the last evaluation; -1 before the first.
+  std::int64_t last_update() const;
   std::int64_t ended_tasks() const;
   Evaluation untrained() const { return row(0); }
   Evaluation after_task(std::int64_t task) const { return row(task + 1); }

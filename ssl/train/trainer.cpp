@@ -118,57 +118,105 @@ std::int64_t Trainer::planned_steps() const {
   return static_cast<std::int64_t>(stream_.batches.size()) * options_.steps_per_batch;
 }
 
+std::int64_t Trainer::last_step() const {
+  return options_.max_steps > 0 ? std::min(options_.max_steps, planned_steps()) : planned_steps();
+}
+
 std::int64_t Trainer::steps_done() const { return position_.data<std::int64_t>()[kSteps]; }
 
 TrainResult Trainer::run(TrainObserver& observer) {
-  auto* counters = position_.data<std::int64_t>();
-  const auto batches = static_cast<std::int64_t>(stream_.batches.size());
-  const std::int64_t last_step =
-      options_.max_steps > 0 ? std::min(options_.max_steps, planned_steps()) : planned_steps();
-  const auto report = [&](std::optional<std::int64_t> ended_task) {
-    const Evaluation evaluation = evaluate();
-    evaluations_.record(counters[kSteps], ended_task, evaluation);
-    observer.on_evaluation({.step = counters[kSteps],
-                            .task = ended_task.value_or(-1),
-                            .task_end = ended_task.has_value(),
-                            .evaluation = evaluation,
-                            .stored_by_task = stored_by_task()});
-  };
-
+  const auto* counters = position_.data<std::int64_t>();
   bool stopped = false;
-  if (counters[kSteps] == 0 && !evaluations_.has_untrained()) report({});
-  while (!stopped && counters[kBatches] < batches && counters[kSteps] < last_step) {
-    const std::int64_t index = counters[kBatches];
-    const StreamBatch& entry = stream_.batches[static_cast<std::size_t>(index)];
-    const Batch arriving = arriving_batch(entry);
-    if (counters[kStepsOnBatch] == 0) {
-      if (options_.restart_optimizer && begins_task(stream_, index)) optimizer_->restart();
-      if (tells_beginning(stream_, index)) strategy_->begin_task(arriving.task);
-      strategy_->arrive(arriving);
+  // What follows the last update may be left to do from before; the observer hears when it is done.
+  bool unsettled = counters[kSteps] > 0 && (due_evaluation() || batch_is_used());
+  while (!stopped) {
+    if (const std::optional<DueEvaluation> due = due_evaluation()) {
+      const Evaluation evaluation = evaluate();
+      evaluations_.record(counters[kSteps], due->ended_task, evaluation);
+      observer.on_evaluation({.step = counters[kSteps],
+                              .task = due->ended_task.value_or(-1),
+                              .task_end = due->ended_task.has_value(),
+                              .evaluation = evaluation,
+                              .stored_by_task = stored_by_task()});
+    } else if (batch_is_used()) {
+      finish_batch();
+    } else if (unsettled) {
+      unsettled = false;
+      observer.on_settled();
+    } else if (at_end()) {
+      break;
+    } else {
+      observer.on_step(next_update());
+      unsettled = true;
     }
-    while (!stopped && counters[kStepsOnBatch] < options_.steps_per_batch && counters[kSteps] < last_step) {
-      observer.on_step(update(entry, arriving));
-      const bool due = options_.eval_every > 0 && counters[kSteps] % options_.eval_every == 0;
-      if (due && counters[kSteps] < last_step) report({});
-      stopped = observer.stop_requested();
-    }
-    if (counters[kStepsOnBatch] < options_.steps_per_batch) break;  // stopped within the batch: go on there
-    strategy_->finish(arriving);
-    counters[kStepsOnBatch] = 0;
-    counters[kBatches] = index + 1;
-    if (tells_end(stream_, index)) strategy_->end_task(arriving.task);
-    if (ends_task(stream_, index)) {
-      report(entry.task);
-    }
+    stopped = observer.stop_requested();
   }
+  return {.finished = finished(), .steps = counters[kSteps], .evaluations = evaluations_};
+}
 
-  TrainResult result{.finished = counters[kBatches] == batches || counters[kSteps] >= last_step,
-                     .steps = counters[kSteps],
-                     .evaluations = evaluations_};
-  const bool at_task_end = counters[kBatches] > 0 && counters[kStepsOnBatch] == 0 && counters[kSteps] > 0 &&
-                           ends_task(stream_, counters[kBatches] - 1);
-  if (result.finished && !at_task_end) report({});
-  return result;
+bool Trainer::finished() const { return at_end() && !batch_is_used() && !due_evaluation(); }
+
+// Were all updates on the current batch made?
+bool Trainer::batch_is_used() const {
+  return position_.data<std::int64_t>()[kStepsOnBatch] == options_.steps_per_batch;
+}
+
+bool Trainer::at_end() const {
+  const auto* counters = position_.data<std::int64_t>();
+  return counters[kBatches] == static_cast<std::int64_t>(stream_.batches.size()) ||
+         (options_.max_steps > 0 && counters[kSteps] >= options_.max_steps);
+}
+
+// From the position and the evaluations made: whoever goes on from here makes the one that is missing.
+std::optional<Trainer::DueEvaluation> Trainer::due_evaluation() const {
+  const auto* counters = position_.data<std::int64_t>();
+  const std::int64_t steps = counters[kSteps];
+  const DueEvaluation between_tasks{.ended_task = std::nullopt};
+  if (steps == 0) return evaluations_.has_untrained() ? std::nullopt : std::optional(between_tasks);
+  const bool evaluated = evaluations_.last_update() == steps;
+  if (counters[kStepsOnBatch] > 0) {
+    if (!evaluated && options_.eval_every > 0 && steps % options_.eval_every == 0 && steps < last_step())
+      return between_tasks;
+    return at_end() && !evaluated && !batch_is_used() ? std::optional(between_tasks) : std::nullopt;
+  }
+  const std::int64_t batch = counters[kBatches] - 1;
+  const std::int64_t task = stream_.batches[static_cast<std::size_t>(batch)].task;
+  if (ends_task(stream_, batch) && !evaluations_.has_task(task)) return DueEvaluation{.ended_task = task};
+  return at_end() && !evaluated ? std::optional(between_tasks) : std::nullopt;
+}
+
+// The update of the current position, with what comes before the first one on a batch.
+StepReport Trainer::next_update() {
+  const auto* counters = position_.data<std::int64_t>();
+  const std::int64_t index = counters[kBatches];
+  const StreamBatch& entry = stream_.batches[static_cast<std::size_t>(index)];
+  const Batch& arriving = batch_at(index);
+  if (counters[kStepsOnBatch] == 0) {
+    if (options_.restart_optimizer && begins_task(stream_, index)) optimizer_->restart();
+    if (tells_beginning(stream_, index)) strategy_->begin_task(arriving.task);
+    strategy_->arrive(arriving);
+  }
+  return update(entry, arriving);
+}
+
+void Trainer::finish_batch() {
+  auto* counters = position_.data<std::int64_t>();
+  const std::int64_t index = counters[kBatches];
+  const Batch& arriving = batch_at(index);
+  strategy_->finish(arriving);
+  if (tells_end(stream_, index)) strategy_->end_task(arriving.task);
+  counters[kStepsOnBatch] = 0;
+  counters[kBatches] = index + 1;
+}
+
+// Kept for the updates that are made on it.
+const Batch& Trainer::batch_at(std::int64_t index) {
+  if (arriving_index_ != index) {
+    arriving_ = {};  // the memory of the one before
+    arriving_ = arriving_batch(stream_.batches[static_cast<std::size_t>(index)]);
+    arriving_index_ = index;
+  }
+  return arriving_;
 }
 
 StepReport Trainer::update(const StreamBatch& entry, const Batch& arriving) {

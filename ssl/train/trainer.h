@@ -6,6 +6,7 @@
 // observer.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/optim/optimizer.h"
@@ -65,7 +66,11 @@ class TrainObserver {
   virtual ~TrainObserver() = default;
   virtual void on_step(const StepReport& report) = 0;
   virtual void on_evaluation(const EvaluationReport& report) = 0;
-  // Asked after every update; true ends run() there, with everything saved that list_state() names.
+  // Once after every update, when all that follows it is done: the end of a batch and of a task, evaluations. What
+  // list_state() names then goes on with the next update. Not after an update that the run is stopped at.
+  virtual void on_settled() = 0;
+  // Asked after every update and after each thing that follows it; true ends run() there. The state is one to save: a
+  // run that goes on with it makes up for what was left out.
   virtual bool stop_requested() = 0;
 };
 
@@ -86,7 +91,8 @@ class Trainer final : private Learner {
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
 
-  // From the current position to the end of the stream, max_steps or a stop request.
+  // From the current position to the end of the stream, max_steps or a stop request. Nothing is done twice: the
+  // evaluations that the position asks for and that the state does not hold are made, no others.
   // errors  Diverged when the loss is not finite, naming the step, or the features of an evaluation are not
   TrainResult run(TrainObserver& observer);
 
@@ -103,6 +109,8 @@ class Trainer final : private Learner {
   FeatureInput feature_input() const;
   std::int64_t steps_done() const;
   std::int64_t planned_steps() const;
+  // Is nothing left to do, up to the end of the stream or max_steps?
+  bool finished() const;
 
  private:
   // Learner, as the strategy sees this
@@ -130,6 +138,17 @@ class Trainer final : private Learner {
   void plan_phases();
   const Phase& phase_of(const StreamBatch& entry) const;
   double learning_rate(const Progress& progress) const;
+  struct DueEvaluation {
+    std::optional<std::int64_t> ended_task;
+  };
+
+  bool at_end() const;
+  bool batch_is_used() const;
+  std::int64_t last_step() const;
+  std::optional<DueEvaluation> due_evaluation() const;
+  StepReport next_update();
+  void finish_batch();
+  const Batch& batch_at(std::int64_t index);
   Batch arriving_batch(const StreamBatch& entry) const;
   StepReport update(const StreamBatch& entry, const Batch& arriving);
   void train_on(const Batch& batch, const Progress& progress, StepReport& report);
@@ -148,6 +167,8 @@ class Trainer final : private Learner {
   Evaluator evaluator_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   EvaluationTable evaluations_;
+  Batch arriving_;
+  std::int64_t arriving_index_ = -1;
   Tensor position_;  // i64 (3): updates done, batches finished, updates done on the current batch
 };
 

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -23,7 +22,6 @@ using testing::HasSubstr;
 constexpr int kConfig = 3;
 constexpr int kCannotWrite = 6;
 constexpr int kDiverged = 9;
-constexpr int kInUse = 10;
 constexpr int kSaved = 75;
 constexpr int kHardStop = 130;
 
@@ -269,15 +267,6 @@ TEST_F(RunTest, ASecondInterruptEndsAtOnce) {
       launch);
   EXPECT_EQ(sent, 2) << outcome.err;
   EXPECT_EQ(outcome.exit_code, kHardStop) << outcome.err;
-}
-
-TEST_F(RunTest, ADirectoryInUseIsRefused) {
-  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
-  const int lock = open((run() + "/.lock").c_str(), O_RDWR);
-  ASSERT_GE(lock, 0);
-  ASSERT_EQ(flock(lock, LOCK_EX | LOCK_NB), 0);
-  EXPECT_EQ(run_nagare({"train", "--resume", "--out", run()}).exit_code, kInUse);
-  close(lock);
 }
 
 TEST_F(RunTest, EvalAndEmbedReadTheRun) {

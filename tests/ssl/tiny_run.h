@@ -81,6 +81,7 @@ struct TinyRun {
   double learning_rate = 0.01;
   std::string stream = "seq:2";
   bool restart = false;  // schedule and optimiser, with every task
+  std::int64_t eval_every = 0;
 };
 
 inline StrategyContext tiny_context(const Method& method, const OptionValues& options,
@@ -101,6 +102,7 @@ inline std::unique_ptr<Trainer> tiny_trainer(std::unique_ptr<Method> method,
   TrainOptions options;
   options.seed = 7;
   options.steps_per_batch = run.steps_per_batch;
+  options.eval_every = run.eval_every;
   options.optimizer.momentum = 0.9;
   options.schedule.name = "constant";
   options.schedule.base = run.learning_rate;
@@ -154,6 +156,7 @@ class TinyObserver final : public TrainObserver {
     if (report.progress.step == save_at_) saved = save(*trainer_);
   }
   void on_evaluation(const EvaluationReport& /*report*/) override {}
+  void on_settled() override {}
   bool stop_requested() override { return false; }
 
   std::vector<StepReport> steps;

@@ -310,6 +310,55 @@ TEST(TrainerTest, EveryStreamResumesWithTheSameBytes) {
 
 // Killed at any update and gone on with, a run ends with the same bytes: for every strategy, also where the
 // checkpoint falls between the last update of a batch and what comes after it.
+// Ends a run at the n-th question, and writes down what it was told.
+struct StopsAt final : TrainObserver {
+  explicit StopsAt(int question) : left(question) {}
+  void on_step(const StepReport& report) override {
+    told.push_back("step " + std::to_string(report.progress.step));
+  }
+  void on_evaluation(const EvaluationReport& report) override {
+    told.push_back("evaluation " + std::to_string(report.step) + " of task " + std::to_string(report.task));
+  }
+  void on_settled() override { told.emplace_back("settled"); }
+  bool stop_requested() override { return --left == 0; }
+  int left;
+  std::vector<std::string> told;
+};
+
+// After an update, before or after an evaluation, between the end of a batch and that of its task: whoever goes on does
+// what is left, nothing twice, and ends with the same bytes.
+TEST(TrainerTest, ARunCanBeStoppedAfterAnythingThatItDoes) {
+  const TinyRun run{.strategy = "er", .epochs = 1, .steps_per_batch = 3, .eval_every = 2};
+  const auto whole = tiny_trainer(run);
+  StopsAt never(-1);
+  EXPECT_TRUE(whole->run(never).finished);
+  EXPECT_TRUE(whole->finished());
+  const SavedState want = save(*whole);
+  ASSERT_THAT(never.told, testing::IsSupersetOf({"evaluation 6 of task -1", "evaluation 6 of task 0"}));
+  ASSERT_EQ(std::ranges::count(never.told, "settled"), 12);
+  const int questions = -1 - never.left;
+  ASSERT_GT(questions, 30);
+  // After the last evaluation, the last but one question, all is done.
+  for (int question = 1; question < questions - 1; ++question) {
+    const auto stopped = tiny_trainer(run);
+    StopsAt until(question);
+    EXPECT_FALSE(stopped->run(until).finished) << question;
+    const auto resumed = tiny_trainer(run);
+    restore(*resumed, save(*stopped));
+    EXPECT_FALSE(resumed->finished());
+    StopsAt rest(-1);
+    EXPECT_TRUE(resumed->run(rest).finished);
+    std::vector<std::string> told = until.told;
+    told.insert(told.end(), rest.told.begin(), rest.told.end());
+    std::vector<std::string> all = never.told;
+    for (auto* list : {&told, &all}) std::erase(*list, "settled");  // a stop comes instead of it, or before
+    EXPECT_EQ(told, all) << "stopped at question " << question;
+    const SavedState got = save(*resumed);
+    for (std::size_t i = 0; i < want.size(); ++i)
+      EXPECT_TRUE(same_bits(want[i].second, got[i].second)) << want[i].first << ", question " << question;
+  }
+}
+
 struct ResumeTest : testing::TestWithParam<TinyRun> {};
 
 TEST_P(ResumeTest, GivesTheSameBytes) {

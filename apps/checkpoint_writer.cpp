@@ -1,0 +1,190 @@
+#include "apps/checkpoint_writer.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "engine/device/errors.h"
+#include "engine/io/checksum.h"
+#include "engine/io/state_io.h"
+#include "engine/text/printable.h"
+
+namespace nagare::apps {
+namespace {
+
+constexpr char kLatestName[] = "LATEST";
+constexpr char kUnfinished[] = ".tmp-";
+constexpr char kTrash[] = ".trash-";
+constexpr std::uint64_t kReserve =
+    4 << 20;  // beside the checkpoint: its manifest, the logs until the next one
+
+struct Snapshot {
+  Manifest manifest;
+  std::vector<io::NamedTensor> network;
+  std::vector<io::NamedTensor> rest;
+
+  std::uint64_t bytes() const {
+    std::uint64_t sum = 0;
+    for (const auto* part : {&network, &rest}) {
+      for (const io::NamedTensor& t : *part) sum += t.tensor.bytes();
+    }
+    return sum;
+  }
+};
+
+std::string megabytes(std::uint64_t bytes) {
+  return fmt::format("{:.1f} MB", static_cast<double>(bytes) * 1e-6);
+}
+
+void check_space(const io::Path& parent, std::uint64_t bytes) {
+  const std::uint64_t needed = bytes + bytes / 10 + kReserve;
+  const std::uint64_t available = io::free_space(parent);
+  if (available >= needed) return;
+  throw CannotWrite(
+      fmt::format("{}: a checkpoint needs {}, the file system has {} left; make room or lower "
+                  "--checkpoint-keep, then go on "
+                  "with --resume",
+                  printable(parent.string()), megabytes(needed), megabytes(available)));
+}
+
+FileRecord write_part(const io::Path& directory, const char* name,
+                      const std::vector<io::NamedTensor>& tensors, io::Metadata metadata) {
+  FileRecord record{.name = name};
+  io::NewFile file(directory / name);
+  io::Checksum sum;
+  metadata.emplace("format", "pt");  // other readers look for it
+  io::write_safetensors(
+      [&](const void* data, std::size_t bytes) {
+        file.write(data, bytes);
+        sum.add(data, bytes);
+        record.bytes += bytes;
+      },
+      tensors, metadata);
+  file.commit();
+  record.checksum = sum.text();
+  for (const io::NamedTensor& t : tensors) {
+    record.tensors[t.name] = io::checksum({static_cast<const std::byte*>(t.tensor.raw()), t.tensor.bytes()});
+  }
+  return record;
+}
+
+// Out of sight at once, gone when the last file is: a half-deleted directory never bears a checkpoint's name.
+void remove_checkpoint(const io::Path& checkpoint) {
+  const io::Path trash = checkpoint.parent_path() / (kTrash + checkpoint.filename().string());
+  std::error_code error;
+  std::filesystem::remove_all(trash, error);
+  std::filesystem::rename(checkpoint, trash, error);
+  if (!error) std::filesystem::remove_all(trash, error);
+}
+
+void sweep(const io::Path& parent) {
+  std::error_code error;
+  std::vector<io::Path> left;
+  for (const auto& entry : std::filesystem::directory_iterator(parent, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kUnfinished) || name.starts_with(kTrash) || name.starts_with(".unfinished-") ||
+        name.starts_with(std::string(kLatestName) + ".tmp-"))
+      left.push_back(entry.path());
+  }
+  for (const io::Path& path : left) std::filesystem::remove_all(path, error);
+}
+
+// Everything but the name.
+void write_files(const io::Path& directory, Snapshot& snapshot) {
+  io::make_directories(directory);
+  Manifest& manifest = snapshot.manifest;
+  manifest.files = {write_part(directory, kModelName, snapshot.network, {{"nagare.model", manifest.model}}),
+                    write_part(directory, kStateName, snapshot.rest, {})};
+  io::NewFile file(directory / kManifestName);
+  file.write(to_text(manifest));
+  file.commit();
+  io::sync_directory(directory);
+}
+
+void commit(const io::Path& unfinished, const io::Path& checkpoint) {
+  io::rename_directory(unfinished, checkpoint);
+  io::write_file(checkpoint.parent_path() / kLatestName, checkpoint.filename().string() + "\n");
+  try {
+    verify_checkpoint(checkpoint);
+  } catch (const BadCheckpoint& error) {
+    throw CannotWrite(std::string("a checkpoint does not read back as it was written: ") + error.what());
+  }
+}
+
+void rotate(const io::Path& run, const io::Path& newest, std::int64_t keep) {
+  const std::vector<io::Path> all = list_checkpoints(run);
+  const auto excess = static_cast<std::ptrdiff_t>(all.size()) - keep;
+  for (std::ptrdiff_t i = 0; i < excess; ++i) {
+    const io::Path& old = all[static_cast<std::size_t>(i)];
+    if (old != newest) remove_checkpoint(old);
+  }
+}
+
+void store(const RunDirectory& run, Snapshot& snapshot, std::int64_t keep) {
+  const io::Path parent = checkpoints_of(run.path());
+  const std::string name = step_name(snapshot.manifest.step);
+  const io::Path unfinished = parent / fmt::format("{}{}-{}", kUnfinished, name, getpid());
+  io::make_directories(parent);
+  check_space(parent, snapshot.bytes());
+  run.sync_metrics();  // the lines that the manifest counts outlive what it describes
+  try {
+    write_files(unfinished, snapshot);
+    commit(unfinished, parent / name);
+  } catch (...) {
+    sweep(parent);  // a full disk gets its room back
+    throw;
+  }
+  sweep(parent);  // the one of the same step that this one took the place of
+  rotate(run.path(), parent / name, keep);
+}
+
+}  // namespace
+
+CheckpointWriter::CheckpointWriter(RunDirectory& run, std::int64_t keep, bool background)
+    : run_(run), keep_(keep), background_(background) {
+  sweep(checkpoints_of(run.path()));
+}
+
+CheckpointWriter::~CheckpointWriter() {
+  if (stored_.valid()) stored_.wait();
+}
+
+void CheckpointWriter::save(Manifest manifest, const nn::StateList& state) {
+  wait();
+  const auto& [network, rest] = split(state);
+  manifest.metrics_bytes = static_cast<std::int64_t>(run_.metrics_bytes());
+  auto snapshot = std::make_shared<Snapshot>(
+      Snapshot{.manifest = std::move(manifest), .network = io::to_disk(network), .rest = io::to_disk(rest)});
+  if (!background_) return store(run_, *snapshot, keep_);
+  try {
+    stored_ = std::async(std::launch::async, [this, snapshot]() mutable {
+      store(run_, *snapshot, keep_);
+      snapshot.reset();
+    });
+  } catch (const std::system_error&) {  // no thread to be had
+    store(run_, *snapshot, keep_);
+  }
+}
+
+void CheckpointWriter::check() {
+  if (stored_.valid() && stored_.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+    stored_.get();
+}
+
+void CheckpointWriter::wait() {
+  if (stored_.valid()) stored_.get();
+}
+
+void set_aside(const RejectedCheckpoint& checkpoint) {
+  const io::Path aside = checkpoint.path.parent_path() / ("damaged-" + checkpoint.path.filename().string());
+  std::error_code error;
+  std::filesystem::remove_all(aside, error);
+  std::filesystem::rename(checkpoint.path, aside, error);
+  if (error) throw CannotWrite(printable(aside.string()) + ": " + error.message());
+}
+
+}  // namespace nagare::apps
