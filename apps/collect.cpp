@@ -1,6 +1,7 @@
 #include "apps/collect.h"
 
 #include "apps/presets.h"
+#include "apps/toml_file.h"
 #include "engine/device/errors.h"
 #include "engine/io/file.h"
 #include "engine/text/nearest.h"
@@ -21,7 +22,7 @@ void assign_preset(Settings& settings, const std::string& name) {
 void assign_config(Settings& settings, const std::string& path) {
   std::string text;
   try {
-    text = io::read_text(path);
+    text = io::read_text(path, kMaxTomlBytes);
   } catch (const BadData& error) {
     throw BadConfig(std::string("--config: ") + error.what());
   }

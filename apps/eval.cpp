@@ -13,6 +13,7 @@
 #include "apps/trained_network.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
+#include "engine/io/json_text.h"
 #include "engine/io/safetensors.h"
 #include "engine/text/printable.h"
 #include "ssl/eval/network_cka.h"
@@ -159,9 +160,9 @@ void save(const io::Path& path, const Json& document) {
   RunDirectory run(path, /*resume=*/true);
   const io::Path file = path / "results.json";
   if (io::exists(file)) {
-    Json results = Json::parse(io::read_text(file), nullptr, /*allow_exceptions=*/false);
-    if (!results.is_object() || results.value("schema", 0) != kResultsSchema ||
-        !results.contains("evaluations"))
+    Json results = io::read_object(file);
+    if (!results.contains("schema") || results["schema"] != kResultsSchema ||
+        !results.contains("evaluations") || !results["evaluations"].is_array())
       throw BadData(printable(file.string()) + ": not results of schema " + std::to_string(kResultsSchema));
     results["evaluations"].push_back(document);
     run.write("results.json", results.dump(2) + "\n");

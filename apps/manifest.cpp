@@ -6,6 +6,7 @@
 #include <span>
 
 #include "engine/io/checksum.h"
+#include "engine/io/json_text.h"
 #include "engine/text/printable.h"
 
 namespace nagare::apps {
@@ -140,7 +141,7 @@ std::string to_text(const Manifest& m) {
 
 Manifest parse_manifest(std::string_view text, const std::string& name) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = io::parse_object(text, name);
     const std::int64_t schema = whole(json, "schema", 0, kMost);
     if (schema < kOldestManifestSchema || schema > kManifestSchema) {
       throw OtherSchema(name + ": a checkpoint of schema " + std::to_string(schema) +
@@ -154,6 +155,8 @@ Manifest parse_manifest(std::string_view text, const std::string& name) {
     return to_manifest(json);
   } catch (const OtherSchema&) {
     throw;
+  } catch (const BadData& error) {
+    throw BadCheckpoint(error.what());
   } catch (const BadCheckpoint& error) {
     throw BadCheckpoint(name + ": damaged: " + error.what());
   } catch (const Json::exception& error) {

@@ -106,6 +106,14 @@ void check_text(std::string_view text, const std::string& who) {
   if (!is_utf8(text)) throw BadConfig(who + " is \"" + printable(text) + "\": need valid UTF-8");
 }
 
+// Resolved configurations write it without quotes.
+void check_free_name(std::string_view name, std::string_view key, const std::string& origin) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  if (!name.empty() && name.find_first_not_of(kLetters) == std::string_view::npos) return;
+  throw BadConfig(origin + ": \"" + printable(key) +
+                  "\" is no name of an option: need letters, digits, - and _");
+}
+
 std::vector<std::string> known_keys() {
   std::vector<std::string> keys;
   for (const OptionRow& row : option_table()) {
@@ -177,7 +185,9 @@ void Settings::assign(std::string_view key, std::string_view text, const std::st
           *value = parse_switch(text, who);
         } else if constexpr (std::is_same_v<T, FreeOptions>) {
           check_text(text, who);
-          (*value)[std::string(key.substr(row->key.size() + 1))] = text;
+          const std::string_view name = key.substr(row->key.size() + 1);
+          check_free_name(name, key, origin);
+          (*value)[std::string(name)] = text;
           long_key = key;
         } else if constexpr (std::is_same_v<T, WholeNumbers>) {
           *value = parse_numbers(text, *row, who);

@@ -1,5 +1,6 @@
 #pragma once
 // A configuration in TOML as a flat list: tables become dotted keys.
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,8 +19,11 @@ struct TomlEntry {
   bool is_array = false;
 };
 
+inline constexpr std::size_t kMaxTomlBytes = std::size_t{1} << 20;
+
 // In the order of the keys' names.
-// errors  BadConfig "NAME:LINE: ..." for what is not TOML, and for values that no option takes (dates, tables in arrays)
+// errors  BadConfig "NAME:LINE: ..." for what is not TOML, for values that no option takes (dates, tables in arrays), and
+//         for more than a person writes: above kMaxTomlBytes, keys of more than 16 parts, values nested deeper than 16
 std::vector<TomlEntry> parse_toml(std::string_view toml, const std::string& name);
 
 // A string as TOML writes it, quotes included.

@@ -71,6 +71,19 @@ struct RowOf<std::uint64_t> {
   using Type = std::uint64_t __attribute__((vector_size(8 * kTile)));
 };
 
+// out: lane i is lane lanes[i] of a and b, one behind the other.
+template <class Row>
+NAGARE_INLINE void shuffle(const Row& a, const Row& b, const Row& lanes, Row& out) {
+#ifdef __clang__  // which has no shuffle by a vector
+  for (int l = 0; l < kTile; ++l) {
+    const auto from = static_cast<int>(lanes[l]);
+    out[l] = from < kTile ? a[from] : b[from - kTile];
+  }
+#else
+  out = __builtin_shuffle(a, b, lanes);
+#endif
+}
+
 // Sixteen rows of sixteen words exchanged in registers: after the stages 8, 4, 2, 1 lane l of row r is lane r of row l.
 template <class Word>
 NAGARE_INLINE void transpose_tile(const Word* x, std::int64_t step, Word* y, std::int64_t pitch) {
@@ -90,8 +103,8 @@ NAGARE_INLINE void transpose_tile(const Word* x, std::int64_t step, Word* y, std
       if ((r & stage) != 0) continue;
       const Row a = rows[r];
       const Row b = rows[r + stage];
-      rows[r] = __builtin_shuffle(a, b, low);
-      rows[r + stage] = __builtin_shuffle(a, b, high);
+      shuffle(a, b, low, rows[r]);
+      shuffle(a, b, high, rows[r + stage]);
     }
   }
   for (int r = 0; r < kTile; ++r) std::memcpy(y + r * pitch, &rows[r], sizeof(Row));

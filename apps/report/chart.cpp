@@ -23,7 +23,7 @@ std::vector<std::vector<std::string>> table_of(const LineChart& chart) {
     for (const Sample& sample : line.samples) xs.push_back(sample.x);
   }
   std::ranges::sort(xs);
-  xs.erase(std::ranges::unique(xs).begin(), xs.end());
+  xs.erase(std::unique(xs.begin(), xs.end()), xs.end());
   const std::size_t taken = std::min(xs.size(), kTableRows);
   for (std::size_t k = 0; k < taken; ++k) {
     const double x = xs[taken == 1 ? 0 : k * (xs.size() - 1) / (taken - 1)];

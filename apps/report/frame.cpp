@@ -77,8 +77,12 @@ std::vector<double> ticks(Range range, int wanted) {
   const double share = rough / power;
   const double step = power * (share < 1.5 ? 1 : share < 3.5 ? 2 : share < 7.5 ? 5 : 10);
   std::vector<double> values;
-  for (double k = std::ceil(range.low / step - 1e-9); k * step <= range.high + step * 1e-9; ++k) {
-    values.push_back(k * step);
+  const double first = std::ceil(range.low / step - 1e-9);
+  // Counted: a range so narrow beside its numbers that k + 1 = k has no end of its own.
+  for (int i = 0; i <= 10 * std::max(1, wanted); ++i) {
+    const double value = (first + i) * step;
+    if (!(value <= range.high + step * 1e-9)) break;
+    values.push_back(value);
   }
   return values;
 }

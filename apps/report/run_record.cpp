@@ -8,6 +8,7 @@
 #include "apps/results.h"
 #include "apps/toml_file.h"
 #include "engine/device/errors.h"
+#include "engine/io/json_text.h"
 #include "engine/text/printable.h"
 
 namespace nagare::apps {
@@ -16,6 +17,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::uint64_t kMaxTextBytes = std::uint64_t{1} << 30;
+// Every name has a number for every step, also where most lines lack it.
+constexpr std::size_t kMostNames = 128;
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 std::string shown(const io::Path& path) { return printable(path.string()); }
@@ -30,17 +33,6 @@ std::vector<double> as_numbers(const Json& list) {
   return values;
 }
 
-// Throws for text that is not one JSON object.
-Json parse_object(const std::string& content, const std::string& place) {
-  Json json = Json::parse(content, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) throw BadData(place + ": damaged: not a JSON object");
-  return json;
-}
-
-Json read_object(const io::Path& path) {
-  return io::exists(path) ? parse_object(io::read_text(path, kMaxTextBytes), shown(path)) : Json();
-}
-
 std::vector<ConfigEntry> read_config(const io::Path& path) {
   const std::string content = io::read_text(path, kMaxTextBytes);
   std::vector<std::string> lines;
@@ -49,7 +41,8 @@ std::vector<ConfigEntry> read_config(const io::Path& path) {
   std::vector<ConfigEntry> config;
   try {
     for (const TomlEntry& entry : parse_toml(content, path.string())) {
-      const std::string& line = lines.at(static_cast<std::size_t>(entry.line - 1));
+      const auto number = static_cast<std::size_t>(entry.line - 1);
+      const std::string line = number < lines.size() ? lines[number] : "";
       const std::size_t comment = line.rfind("  # ");
       config.push_back({.key = entry.key,
                         .value = entry.value,
@@ -63,20 +56,24 @@ std::vector<ConfigEntry> read_config(const io::Path& path) {
 
 void add_step(const Json& line, StepRecord& steps) {
   const std::size_t before = steps.step.size();
-  steps.step.push_back(as_number(line["step"]));
-  steps.task.push_back(line.contains("task") ? as_number(line["task"]) : kNone);
+  const double step = as_number(line.at("step"));
   for (const auto& [name, value] : line.items()) {
     if (!value.is_number() && !value.is_null()) continue;
+    if (steps.values.size() == kMostNames && !steps.values.contains(name)) {
+      throw BadData("steps with more than " + std::to_string(kMostNames) + " different numbers");
+    }
     auto& values = steps.values[name];
     values.resize(before, kNone);
     values.push_back(as_number(value));
   }
   for (auto& [name, values] : steps.values) values.resize(before + 1, kNone);
+  steps.step.push_back(step);
+  steps.task.push_back(line.contains("task") ? as_number(line["task"]) : kNone);
 }
 
 EvaluationRecord evaluation_of(const Json& line) {
   EvaluationRecord record;
-  record.step = as_number(line["step"]);
+  record.step = as_number(line.at("step"));
   record.task_end = line.value("task_end", false);
   const auto readouts = line.find("readouts");
   if (readouts != line.end() && readouts->is_object()) {
@@ -95,6 +92,29 @@ EvaluationRecord evaluation_of(const Json& line) {
   return record;
 }
 
+// A run has as many tasks in its last evaluation as in its first.
+void check_tasks(const EvaluationRecord& record, std::optional<std::size_t>& tasks) {
+  for (const auto& [name, readout] : record.readouts) {
+    if (tasks.value_or(readout.tasks.size()) != readout.tasks.size()) {
+      throw BadData("accuracies of " + std::to_string(readout.tasks.size()) + " tasks, of " +
+                    std::to_string(*tasks) + " before");
+    }
+    tasks = readout.tasks.size();
+  }
+}
+
+// The types that a page relies on.
+void check_status(const Json& status, const std::string& place) {
+  for (const char* name : {"state", "reason"}) {
+    if (status.contains(name) && !status[name].is_string())
+      throw BadData(place + ": damaged: " + name + " is no text");
+  }
+  for (const char* name : {"step", "planned_steps"}) {
+    if (status.contains(name) && !status[name].is_number())
+      throw BadData(place + ": damaged: " + name + " is no number");
+  }
+}
+
 void check_schema(const Json& first, const std::string& place) {
   if (first.contains("schema") && first["schema"] == kResultsSchema) return;
   throw BadData(place + ": schema " + (first.contains("schema") ? first["schema"].dump() : "missing") +
@@ -105,10 +125,11 @@ void read_metrics(const io::Path& path, RunRecord& run) {
   const std::string content = io::read_text(path, kMaxTextBytes);
   std::istringstream stream(content);
   std::int64_t count = 0;
+  std::optional<std::size_t> tasks;
   for (std::string text; std::getline(stream, text);) {
     const std::string place = shown(path) + ":" + std::to_string(++count);
     if (stream.eof()) break;  // no newline: a kill cut it short
-    const Json line = parse_object(text, place);
+    const Json line = io::parse_object(text, place);
     if (count == 1) {
       check_schema(line, place);
       continue;
@@ -118,10 +139,13 @@ void read_metrics(const io::Path& path, RunRecord& run) {
       if (kind == "step") add_step(line, run.steps);
       if (kind != "evaluation") continue;
       run.evaluations.push_back(evaluation_of(line));
+      check_tasks(run.evaluations.back(), tasks);
       if (run.primary.empty() && line.at("readouts").size() > 0) {
         run.primary = line["readouts"].begin().key();
       }
     } catch (const Json::exception& error) {
+      throw BadData(place + ": damaged: " + printable(error.what()));
+    } catch (const BadData& error) {
       throw BadData(place + ": damaged: " + printable(error.what()));
     }
   }
@@ -164,9 +188,10 @@ RunRecord read_run(const io::Path& path) {
   run.path = path;
   run.name = printable(std::filesystem::weakly_canonical(path).filename().string());
   run.config = read_config(path / "config.resolved.toml");
-  run.environment = read_object(path / "env.json");
-  run.status = read_object(path / "STATUS.json");
-  run.results = read_object(path / "results.json");
+  run.environment = io::read_object(path / "env.json", kMaxTextBytes);
+  run.status = io::read_object(path / "STATUS.json", kMaxTextBytes);
+  run.results = io::read_object(path / "results.json", kMaxTextBytes);
+  if (run.status.is_object()) check_status(run.status, shown(path / "STATUS.json"));
   if (!run.results.is_null()) check_schema(run.results, shown(path / "results.json"));
   read_metrics(path / "metrics.jsonl", run);
   if (io::exists(path / "gallery.safetensors")) run.gallery = ssl::read_gallery(path / "gallery.safetensors");

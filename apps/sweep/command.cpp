@@ -19,6 +19,7 @@
 #include "apps/sweep/table.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
+#include "engine/io/json_text.h"
 #include "engine/text/printable.h"
 #include "ssl/strategies/table.h"
 #include "ssl/streams/spec.h"
@@ -75,9 +76,10 @@ std::string command_line(const Job& job) {
   return line;
 }
 
-Json read_json(const io::Path& path) {
-  if (!io::exists(path)) return {};
-  return Json::parse(io::read_text(path), nullptr, /*allow_exceptions=*/false);
+// "" when there is no such text.
+std::string text_at(const Json& json, const char* key) {
+  const bool there = json.is_object() && json.contains(key) && json[key].is_string();
+  return there ? json[key].get<std::string>() : "";
 }
 
 double number_at(const Json& json, const std::vector<std::string>& keys) {
@@ -101,8 +103,7 @@ bool has_finished(const Job& job, const Settings& wanted) {
     throw BadConfig(printable(job.run.string()) +
                     " holds a run of other values; choose another --out, or move it away" + list);
   }
-  const Json status = read_json(job.run / "STATUS.json");
-  return status.is_object() && status.value("state", "") == "finished" &&
+  return text_at(io::read_object(job.run / "STATUS.json"), "state") == "finished" &&
          stored.options().max_steps == wanted.options().max_steps && io::exists(job.run / "results.json");
 }
 
@@ -252,10 +253,9 @@ ResultTable Sweep::table() const {
     CellResult result{
         .values = job.cell.values, .final_accuracy = NAN, .average_accuracy = NAN, .forgetting = NAN};
     if (job.state == State::finished) {
-      const Json json = read_json(job.run / "results.json");
-      if (!json.is_object())
-        throw BadData(printable((job.run / "results.json").string()) + ": damaged: not a JSON object");
-      const std::string primary = json.value("primary", "");
+      const Json json = io::read_object(job.run / "results.json");
+      if (json.is_null()) throw BadData(printable((job.run / "results.json").string()) + ": no such file");
+      const std::string primary = text_at(json, "primary");
       result.final_accuracy = number_at(json, {"readouts", primary, "final", "accuracy"});
       result.average_accuracy = number_at(json, {"readouts", primary, "average_accuracy"});
       result.forgetting = number_at(json, {"readouts", primary, "forgetting"});

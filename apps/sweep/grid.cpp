@@ -63,7 +63,7 @@ void add_axis(Grid& grid, const std::string& text) {
 void add_file(Grid& grid, const std::string& path) {
   std::string content;
   try {
-    content = io::read_text(path);
+    content = io::read_text(path, kMaxTomlBytes);
   } catch (const BadData& error) {
     throw BadConfig(error.what());
   }

@@ -66,6 +66,12 @@ std::uint64_t size_of_file(int descriptor, const Path& path) {
   return static_cast<std::uint64_t>(about.st_size);
 }
 
+// A file with a hole can claim any size for nothing.
+std::uint64_t memory_of_machine() {
+  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 template <class Container>
 Container read_whole(const Path& path, std::uint64_t max_bytes) {
   const Descriptor file(open_to_read(path));
@@ -73,6 +79,10 @@ Container read_whole(const Path& path, std::uint64_t max_bytes) {
   if (size > max_bytes) {
     throw BadData("cannot read " + printable(path.string()) + ": " + std::to_string(size) +
                   " bytes, at most " + std::to_string(max_bytes) + " expected");
+  }
+  if (size > memory_of_machine()) {
+    throw OutOfMemory("cannot read " + printable(path.string()) + ": " + std::to_string(size) +
+                      " bytes, the machine has " + std::to_string(memory_of_machine()) + " bytes of memory");
   }
   Container content(static_cast<std::size_t>(size), typename Container::value_type{});
   for (std::size_t done = 0; done < content.size();) {

@@ -18,7 +18,7 @@ namespace nagare::io {
 using Path = std::filesystem::path;
 
 // The whole file in memory of our own: unlike a mapping, it cannot change under the reader's feet.
-// BadData too when it is larger than max_bytes.
+// BadData too when it is larger than max_bytes; OutOfMemory when it is larger than the machine's memory.
 std::vector<std::byte> read_file(const Path& path, std::uint64_t max_bytes = std::uint64_t{1} << 40);
 std::string read_text(const Path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
 // The whole file in order, in pieces of at most a mebibyte: a large file in little memory.

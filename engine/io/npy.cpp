@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "engine/device/errors.h"
+#include "engine/tensor/checked_size.h"
+#include "engine/text/printable.h"
 
 namespace nagare::io {
 namespace {
@@ -63,7 +65,7 @@ void write_npy(const Path& path, const Tensor& tensor) {
 Tensor read_npy(const Path& path) {
   const std::string content = read_text(path);
   const auto fail = [&path](const char* what) {
-    return BadData(path.string() + ": not a good .npy file: " + what);
+    return BadData(printable(path.string()) + ": not a good .npy file: " + what);
   };
   std::string_view rest = content;
   std::uint16_t length = 0;
@@ -90,8 +92,11 @@ Tensor read_npy(const Path& path) {
     sizes.push_back(size);
     if (!take(header, ", ") && !take(header, ",") && !header.starts_with(')')) throw fail("bad shape");
   }
+  if (!take(header, "), }") || !header.ends_with('\n') || header.find_first_not_of(' ') + 1 != header.size())
+    throw fail("the header does not end behind the shape");
+  const std::optional<std::size_t> bytes = checked_bytes(sizes, size_of(type->dtype));
+  if (!bytes || *bytes != rest.size()) throw fail("the size of the data does not match the shape");
   const Tensor t = Tensor::empty(Shape(sizes), {.dtype = type->dtype});
-  if (rest.size() != t.bytes()) throw fail("the size of the data does not match the shape");
   if (!rest.empty()) std::memcpy(t.raw(), rest.data(), rest.size());
   return t;
 }

@@ -9,6 +9,8 @@
 #include <stdexcept>
 
 #include "engine/device/errors.h"
+#include "engine/tensor/checked_size.h"
+#include "engine/text/printable.h"
 
 namespace nagare::io {
 namespace {
@@ -16,6 +18,10 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "safetensors bytes are copied as they are");
 
 constexpr std::uint64_t kLongestHeader = 100'000'000;
+// A header of a hundred bytes may stand for a tensor of none: far more than any network has, so that the list is not
+// many times as large as the file.
+constexpr std::size_t kMostTensors = std::size_t{1} << 18;
+constexpr std::size_t kMostAxes = 64;
 constexpr const char* kMetadataKey = "__metadata__";
 
 struct DiskType {
@@ -91,8 +97,10 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (place_ != Place::numbers) return refuse("a number");
     if (field_ == "shape") {
       if (value > static_cast<std::uint64_t>(INT64_MAX)) return refuse("a size above 2^63");
+      if (tensors.back().shape.size() == kMostAxes) return refuse("more than 64 sizes");
       tensors.back().shape.push_back(static_cast<std::int64_t>(value));
     } else {
+      if (offsets_.size() == 2) return refuse("more than two numbers");
       offsets_.push_back(value);
     }
     return true;
@@ -104,8 +112,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (place_ != Place::tensor || field_ != "dtype") return refuse("a string");
-    if (find_type(value) == nullptr)
-      return stop("tensor '" + tensors.back().name + "': unknown dtype '" + value + "'");
+    if (find_type(value) == nullptr) return stop(who() + "unknown dtype '" + value + "'");
     tensors.back().dtype = value;
     return true;
   }
@@ -114,7 +121,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     if (!keys_.back().insert(value).second) return stop("'" + value + "' appears twice");
     field_ = value;
     if (place_ == Place::tensor && value != "dtype" && value != "shape" && value != "data_offsets") {
-      return stop("tensor '" + tensors.back().name + "': unknown field '" + value + "'");
+      return stop(who() + "unknown field '" + value + "'");
     }
     return true;
   }
@@ -125,6 +132,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     } else if (place_ == Place::root && field_ == kMetadataKey) {
       place_ = Place::metadata;
     } else if (place_ == Place::root) {
+      if (tensors.size() == kMostTensors) return stop("more than 262144 tensors");
       place_ = Place::tensor;
       tensors.emplace_back().name = field_;
       offsets_.clear();
@@ -140,8 +148,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
     keys_.pop_back();
     if (place_ == Place::tensor) {
       TensorInfo& t = tensors.back();
-      if (keys.size() != 3) return stop("tensor '" + t.name + "': needs dtype, shape and data_offsets");
-      if (offsets_.size() != 2) return stop("tensor '" + t.name + "': data_offsets needs two numbers");
+      if (keys.size() != 3) return stop(who() + "needs dtype, shape and data_offsets");
+      if (offsets_.size() != 2) return stop(who() + "data_offsets needs two numbers");
       t.begin = offsets_[0];
       t.end = offsets_[1];
     }
@@ -168,6 +176,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  private:
   enum class Place { outside, root, metadata, tensor, numbers };
 
+  std::string who() const { return "tensor '" + tensors.back().name + "': "; }
   bool stop(std::string what) {
     problem = std::move(what);
     return false;
@@ -185,15 +194,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
 // What the sizes of one tensor say, or nothing when their product does not fit.
 std::optional<std::uint64_t> bits_of(const TensorInfo& t) {
-  std::uint64_t bits = find_type(t.dtype)->bits;
-  bool overflow = false;
-  for (const std::int64_t size : t.shape) {
-    // A zero does not excuse the other sizes: [0, 2^62, 4] is refused, in any order, as Shape refuses it.
-    overflow =
-        overflow || (size != 0 && __builtin_mul_overflow(bits, static_cast<std::uint64_t>(size), &bits));
-  }
-  if (overflow) return std::nullopt;
-  return std::ranges::find(t.shape, 0) == t.shape.end() ? bits : 0;
+  return checked_bytes(t.shape, find_type(t.dtype)->bits);  // elements of so many bits
 }
 
 // Sorted by their bytes, the tensors must tile the data: a hole could hide anything, an overlap makes two names one.
@@ -263,7 +264,7 @@ std::string make_header(const std::vector<NamedTensor>& tensors, const Metadata&
 SafetensorsFile::SafetensorsFile(std::vector<std::byte> bytes, std::string name)
     : bytes_(std::move(bytes)), name_(std::move(name)) {
   const auto fail = [this](const std::string& what) {
-    throw BadData(name_ + ": not a good safetensors file: " + what);
+    throw BadData(name_ + ": not a good safetensors file: " + printable(what));
   };
   std::uint64_t length = 0;
   if (bytes_.size() < sizeof length) fail(std::to_string(bytes_.size()) + " bytes, at least 8 are needed");
@@ -292,22 +293,23 @@ const TensorInfo* SafetensorsFile::find(std::string_view tensor) const {
 
 Tensor SafetensorsFile::load(std::string_view tensor) const {
   const TensorInfo* info = find(tensor);
-  if (info == nullptr) throw BadData(name_ + ": has no tensor '" + std::string(tensor) + "'");
+  if (info == nullptr) throw BadData(name_ + ": has no tensor '" + printable(tensor) + "'");
   const std::optional<DType> dtype = find_type(info->dtype)->loaded_as;
   if (!dtype) {
-    throw BadData(name_ + ": tensor '" + info->name + "' holds " + info->dtype +
+    throw BadData(name_ + ": tensor '" + printable(info->name) + "' holds " + info->dtype +
                   ", which is not supported; need F32, BF16, F64, I64, U8 or BOOL");
   }
   if (info->shape.size() > Shape::kMaxRank) {
-    throw BadData(name_ + ": tensor '" + info->name + "' has " + std::to_string(info->shape.size()) +
-                  " axes, at most " + std::to_string(Shape::kMaxRank) + " are supported");
+    throw BadData(name_ + ": tensor '" + printable(info->name) + "' has " +
+                  std::to_string(info->shape.size()) + " axes, at most " + std::to_string(Shape::kMaxRank) +
+                  " are supported");
   }
   const Tensor t = Tensor::empty(Shape(info->shape), {.dtype = *dtype});
   if (t.bytes() > 0) std::memcpy(t.raw(), bytes_.data() + data_begin_ + info->begin, t.bytes());
   return t;
 }
 
-SafetensorsFile read_safetensors(const Path& path) { return {read_file(path), path.string()}; }
+SafetensorsFile read_safetensors(const Path& path) { return {read_file(path), printable(path.string())}; }
 
 void write_safetensors(const TakeBytes& take, const std::vector<NamedTensor>& tensors,
                        const Metadata& metadata) {

@@ -4,9 +4,13 @@
 #include <stdexcept>
 
 #include "engine/device/errors.h"
+#include "engine/text/printable.h"
 
 namespace nagare::io {
 namespace {
+
+// A file of another network differs in every name, a hostile one in any number of them.
+constexpr std::size_t kToldProblems = 100;
 
 // out (outer, b, a, element) from in (outer, a, b, element): the swap of two neighbouring axes.
 struct AxisSwap {
@@ -93,15 +97,17 @@ void save_state(const Path& path, const nn::StateList& state, Metadata metadata)
 
 void load_state(const SafetensorsFile& file, const nn::StateList& state, std::string_view prefix) {
   std::string problems;
-  const auto report = [&problems](const std::string& what) {
-    if (!what.empty()) problems.append(problems.empty() ? "" : "; ").append(what);
+  std::size_t count = 0;
+  const auto report = [&](const std::string& what) {
+    if (!what.empty() && ++count <= kToldProblems) problems.append(problems.empty() ? "" : "; ").append(what);
   };
   for (const nn::StateEntry& entry : state.entries()) report(mismatch(file, entry, prefix));
   for (const TensorInfo& info : file.tensors()) {
     if (!info.name.starts_with(prefix)) continue;
     if (state.find(std::string_view(info.name).substr(prefix.size())) == nullptr)
-      report("unexpected " + info.name);
+      report("unexpected " + printable(info.name));
   }
+  if (count > kToldProblems) problems += "; and " + std::to_string(count - kToldProblems) + " more";
   if (!problems.empty()) throw BadCheckpoint(file.name() + " does not fit: " + problems);
   for (const nn::StateEntry& entry : state.entries()) {
     const Tensor loaded = file.load(std::string(prefix) + entry.name);

@@ -6,15 +6,27 @@
 
 #include "engine/autograd/tape.h"
 #include "engine/device/cuda_runtime.h"
+#include "engine/device/errors.h"
 #include "engine/device/memory.h"
+#include "engine/tensor/checked_size.h"
 #include "kernels/dispatch.h"
 #include "kernels/elementwise.h"
 
 namespace nagare {
+namespace {
+
+// Elements that a Shape can count may still be more bytes than an address.
+std::size_t addressable_bytes(const Shape& shape, DType dtype) {
+  const std::optional<std::size_t> bytes = checked_bytes(shape.sizes(), size_of(dtype));
+  if (!bytes)
+    throw OutOfMemory("tensor " + to_string(shape) + " " + to_string(dtype) + ": 2^62 bytes or more");
+  return *bytes;
+}
+
+}  // namespace
 
 Tensor Tensor::empty(const Shape& shape, const TensorOptions& options) {
-  return wrap(allocate(options.device, static_cast<std::size_t>(shape.numel()) * size_of(options.dtype)),
-              shape, options);
+  return wrap(allocate(options.device, addressable_bytes(shape, options.dtype)), shape, options);
 }
 
 Tensor Tensor::zeros(const Shape& shape, const TensorOptions& options) {
@@ -32,6 +44,7 @@ Tensor Tensor::full(const Shape& shape, float value, const TensorOptions& option
 }
 
 Tensor Tensor::wrap(std::shared_ptr<void> owner, const Shape& shape, const TensorOptions& options) {
+  addressable_bytes(shape, options.dtype);
   Tensor t;
   t.shape_ = shape;
   t.options_ = options;

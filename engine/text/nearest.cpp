@@ -8,6 +8,9 @@
 namespace nagare {
 namespace {
 
+// No name is nearly as long, and the table of a text of megabytes would take minutes.
+constexpr std::size_t kCompared = 256;
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace
@@ -34,6 +37,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string nearest(std::string_view word, std::span<const std::string> known) {
+  word = word.substr(0, kCompared);
   const auto closer = [&](const std::string& x, const std::string& y) {
     return edit_distance(word, x) < edit_distance(word, y);
   };

@@ -14,7 +14,8 @@ namespace nagare {
 
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The closest of `known`, the first of them on a tie; "" when there are none. Cost |word| * sum |known|.
+// The closest of `known`, the first of them on a tie; "" when there are none. Of a longer word the first 256 bytes
+// count. Cost |word| * sum |known|.
 std::string nearest(std::string_view word, std::span<const std::string> known);
 
 // `unknown data source "cifar01": nearest is "cifar10"; known: cifar10, cifar100`. `what` names the kind.

@@ -169,10 +169,15 @@ void hold_out(double fraction, std::vector<ImageFile>& files) {
 }
 
 std::vector<std::string> lines_of(const fs::path& path) {
+  constexpr std::size_t kLongestLine = 4096;
   std::istringstream text(io::read_text(path));
   std::vector<std::string> lines;
   for (std::string line; std::getline(text, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.size() > kLongestLine) {
+      fail(path, "line " + std::to_string(lines.size() + 1) + ": " + std::to_string(line.size()) +
+                     " bytes, at most " + std::to_string(kLongestLine) + " are read");
+    }
     lines.push_back(line);
   }
   return lines;
@@ -197,6 +202,12 @@ std::vector<std::string> wordnet_names(const fs::path& words, const std::vector<
   return result;
 }
 
+// The file of a directory that a list names: a name alone, no path out of it.
+bool is_file_name(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
+}
+
 void add_annotated(const fs::path& val, const ClassList& all, const ClassList& classes,
                    std::vector<ImageFile>& files) {
   const fs::path annotations = val / "val_annotations.txt";
@@ -214,8 +225,12 @@ void add_annotated(const fs::path& val, const ClassList& all, const ClassList& c
                             printable(line) + "\"");
     }
     if (found == classes.at.end()) continue;
-    files.push_back(
-        {.path = (val / "images" / line.substr(0, tab)).string(), .label = found->second, .test = true});
+    const std::string name = line.substr(0, tab);
+    if (!is_file_name(name)) {
+      fail(annotations, "line " + std::to_string(number) + ": \"" + printable(name) +
+                            "\" is not the name of a file in images/");
+    }
+    files.push_back({.path = (val / "images" / name).string(), .label = found->second, .test = true});
   }
 }
 

@@ -12,7 +12,7 @@
 //   corrupt      a file that ends early, fails a checksum or has damaged entropy data is refused, never shown
 //                in part
 //
-// limits are checked on the header, before pixels are allocated. A JPEG may have up to 500 scans.
+// limits are checked on the header, before pixels are allocated. A JPEG may have up to 500 scans; libjpeg gets 512 MiB.
 // errors  BadData with the reason alone; the caller knows the file's name
 #include <cstdint>
 #include <span>
@@ -32,6 +32,8 @@ struct DecodeLimits {
   std::int64_t max_pixels = std::int64_t{64} << 20;
   // Pixels per byte of file, for pictures above 2^18 pixels: a decompression bomb claims more.
   std::int64_t max_pixels_per_byte = 4'000;
+  // Every scan of a progressive JPEG goes over the whole picture: pixels times scans.
+  std::int64_t max_scanned_pixels = std::int64_t{1} << 31;
 };
 
 using FileBytes = std::span<const std::uint8_t>;

@@ -65,11 +65,11 @@ bool read_text_block(std::string_view text, std::uint64_t classes, Dataset& data
 // Bytes behind the header, or 0 when the header's numbers are absurd.
 std::uint64_t body_bytes(const Header& header) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
-  const std::uint64_t images = header.train + header.test;
   if (header.train > kMost || header.test > kMost || header.size < 1 || header.size > 4096 ||
       header.text_bytes > kMost || header.classes > kMost) {
     return 0;
   }
+  const std::uint64_t images = header.train + header.test;
   const std::uint64_t per_image = sizeof(std::uint32_t) + header.size * header.size * 3;
   return images > kMost / per_image ? 0 : header.text_bytes + images * per_image;
 }
@@ -157,7 +157,8 @@ bool load_cache(const std::string& path, std::uint64_t fingerprint, Dataset& dat
   std::memcpy(&header, base, sizeof header);
   const bool ours =
       std::memcmp(header.magic, kMagic, sizeof header.magic) == 0 && header.fingerprint == fingerprint;
-  if (!ours || header.train == 0 || file.size - sizeof header != body_bytes(header)) return false;
+  const std::uint64_t body = body_bytes(header);
+  if (!ours || header.train == 0 || body == 0 || file.size - sizeof header != body) return false;
   if (XXH3_64bits(base + kChecked, file.size - kChecked) != header.checksum) return false;
 
   Dataset loaded;

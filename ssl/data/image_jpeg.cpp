@@ -15,12 +15,20 @@
 namespace nagare::ssl {
 namespace {
 
-constexpr int kMaxScans = 500;  // a progressive file can hold thousands of scans over a large picture
+// A progressive file can hold thousands of scans, each over the whole picture: bounded in number, and together.
+constexpr int kMaxScans = 500;
+// libjpeg's own tables; all coefficients of a progressive file of the most pixels are 400 MB.
+constexpr long kMaxMemory = 512L << 20;
 
 struct Errors {
   jpeg_error_mgr base;  // first: libjpeg hands back a pointer to it
   std::jmp_buf jump;
   char message[JMSG_LENGTH_MAX];
+};
+
+struct Progress {
+  jpeg_progress_mgr base;  // first: libjpeg hands back a pointer to it
+  std::int64_t max_scanned_pixels;
 };
 
 [[noreturn]] void on_error(j_common_ptr info) {
@@ -47,9 +55,14 @@ void on_message(j_common_ptr info, int level) {
 
 void on_progress(j_common_ptr info) {
   const auto* decoder = reinterpret_cast<j_decompress_ptr>(info);
-  if (decoder->input_scan_number <= kMaxScans) return;
+  const std::int64_t scans = decoder->input_scan_number;
+  const std::int64_t pixels = std::int64_t{decoder->image_width} * decoder->image_height;
+  const std::int64_t most = reinterpret_cast<const Progress*>(info->progress)->max_scanned_pixels;
+  if (scans <= kMaxScans && scans * pixels <= most) return;
   auto* errors = reinterpret_cast<Errors*>(info->err);
-  std::snprintf(errors->message, sizeof errors->message, "more than %d scans", kMaxScans);
+  std::snprintf(errors->message, sizeof errors->message,
+                "more than %d scans, or than %lld pixels in all of them", kMaxScans,
+                static_cast<long long>(most));
   std::longjmp(errors->jump, 1);
 }
 
@@ -57,11 +70,12 @@ void on_progress(j_common_ptr info) {
 // longjmp would skip the destructors of.
 class Decoder {
  public:
-  Decoder() {
+  explicit Decoder(const DecodeLimits& limits) {
     info_.err = jpeg_std_error(&errors_.base);
     errors_.base.error_exit = on_error;
     errors_.base.emit_message = on_message;
-    progress_.progress_monitor = on_progress;
+    progress_.base.progress_monitor = on_progress;
+    progress_.max_scanned_pixels = limits.max_scanned_pixels;
   }
   ~Decoder() { jpeg_destroy_decompress(&info_); }
   Decoder(const Decoder&) = delete;
@@ -70,7 +84,8 @@ class Decoder {
   bool read_header(FileBytes file) {
     if (setjmp(errors_.jump) != 0) return false;
     jpeg_create_decompress(&info_);
-    info_.progress = &progress_;
+    info_.progress = &progress_.base;
+    info_.mem->max_memory_to_use = kMaxMemory;
     jpeg_mem_src(&info_, file.data(), file.size());
     jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xFFFF);
     return jpeg_read_header(&info_, TRUE) == JPEG_HEADER_OK;
@@ -100,7 +115,7 @@ class Decoder {
  private:
   jpeg_decompress_struct info_{};
   Errors errors_{};
-  jpeg_progress_mgr progress_{};
+  Progress progress_{};
 };
 
 int orientation(const jpeg_decompress_struct& info) {
@@ -134,7 +149,7 @@ unsigned denominator(std::int64_t shorter, std::int64_t wanted) {
 }  // namespace
 
 StoredImage decode_jpeg(FileBytes file, std::int64_t wanted_side, const DecodeLimits& limits) {
-  Decoder decoder;
+  Decoder decoder(limits);
   if (!decoder.read_header(file)) decoder.fail();
   const jpeg_decompress_struct& info = decoder.info();
   check_size(info.image_width, info.image_height, file, limits);

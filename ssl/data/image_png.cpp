@@ -34,6 +34,25 @@ void read_bytes(png_structp png, png_bytep to, std::size_t count) {
   source->left = source->left.subspan(count);
 }
 
+std::uint32_t big_endian(FileBytes file, std::size_t at) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) value = value << 8 | file[at + i];
+  return value;
+}
+
+// libpng allocates what a chunk promises before it reads the chunk: every one must lie in the file, up to IEND.
+void check_chunks(FileBytes file) {
+  constexpr std::size_t kFrame = 12;  // length, name, checksum
+  constexpr std::uint32_t kEnd = 0x49454E44;
+  for (std::size_t at = 8; file.size() - at >= kFrame;) {
+    const std::size_t length = big_endian(file, at);
+    if (length > file.size() - at - kFrame) break;
+    if (big_endian(file, at + 4) == kEnd) return;
+    at += kFrame + length;
+  }
+  throw BadData("PNG: the file ends early");
+}
+
 // A reader that is destroyed whatever happens. The steps return false after an error; none has locals that a
 // longjmp would skip the destructors of.
 class Decoder {
@@ -59,20 +78,21 @@ class Decoder {
                         static_cast<png_uint_32>(limits.max_side));
     png_set_chunk_malloc_max(png_, kMaxChunkMemory);
     png_set_chunk_cache_max(png_, 16);
+    // A damaged chunk is an error of the file, also one that libpng would do without (transparency, orientation).
+    png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
     png_set_read_fn(png_, &source_, read_bytes);
     png_read_info(png_, info_);
     return true;
   }
-  // Everything becomes 8-bit RGBA.
+  // Everything becomes 8-bit RGB, or RGBA where the picture has transparency.
   bool start() {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_set_expand(png_);
     png_set_scale_16(png_);
     png_set_gray_to_rgb(png_);
-    png_set_add_alpha(png_, 255, PNG_FILLER_AFTER);
     png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
-    return png_get_rowbytes(png_, info_) == std::size_t{4} * width();
+    return png_get_rowbytes(png_, info_) == std::size_t{png_get_channels(png_, info_)} * width();
   }
   bool read_rows(png_bytepp rows) {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
@@ -83,6 +103,7 @@ class Decoder {
 
   std::int64_t width() const { return png_get_image_width(png_, info_); }
   std::int64_t height() const { return png_get_image_height(png_, info_); }
+  bool transparent() const { return png_get_channels(png_, info_) == 4; }
   int orientation() const {
     png_uint_32 bytes = 0;
     png_bytep exif = nullptr;
@@ -100,17 +121,26 @@ class Decoder {
 }  // namespace
 
 StoredImage decode_png(FileBytes file, const DecodeLimits& limits) {
+  check_chunks(file);
   Decoder decoder(file);
   if (!decoder.read_header(limits)) decoder.fail();
   const std::int64_t width = decoder.width();
   const std::int64_t height = decoder.height();
   check_size(width, height, file, limits);
   if (!decoder.start()) decoder.fail();
-  std::vector<std::uint8_t> rgba(static_cast<std::size_t>(width * height * 4));
+  const std::int64_t channels = decoder.transparent() ? 4 : 3;
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(width * height * channels));
   std::vector<png_bytep> rows;
-  for (std::int64_t y = 0; y < height; ++y) rows.push_back(rgba.data() + y * width * 4);
+  for (std::int64_t y = 0; y < height; ++y) rows.push_back(pixels.data() + y * width * channels);
   if (!decoder.read_rows(rows.data())) decoder.fail();
-  return {.image = from_rgba(rgba.data(), width, height), .orientation = decoder.orientation()};
+  StoredImage stored{.image = {.width = width, .height = height, .pixels = {}},
+                     .orientation = decoder.orientation()};
+  if (decoder.transparent()) {
+    stored.image = from_rgba(pixels.data(), width, height);
+  } else {
+    stored.image.pixels = std::move(pixels);
+  }
+  return stored;
 }
 
 }  // namespace nagare::ssl

@@ -1,5 +1,23 @@
 // BMP, PNM and TGA. stb_image does not notice that a file ends early, so the bytes that its header promises
-// are counted here first; nothing but these three decoders is compiled.
+// are counted here first; nothing but these three decoders is compiled, and its memory is ours: limited, and zero
+// where it writes nothing.
+#include <cstddef>
+#include <cstdlib>
+
+namespace nagare::ssl {
+namespace {
+
+// RGBA of the most pixels, once.
+constexpr std::size_t kMaxBlock = std::size_t{4} * (std::size_t{64} << 20) + 64;
+
+void* take_block(std::size_t bytes) { return bytes > kMaxBlock ? nullptr : std::calloc(1, bytes); }
+
+}  // namespace
+}  // namespace nagare::ssl
+
+#define STBI_MALLOC(bytes) nagare::ssl::take_block(bytes)
+#define STBI_REALLOC(block, bytes) nullptr  // not called by these three
+#define STBI_FREE(block) std::free(block)
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_ONLY_BMP
@@ -12,7 +30,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -48,6 +65,25 @@ Image decode(const char* format, FileBytes file, std::int64_t width, std::int64_
   return from_rgba(rgba.get(), width, height);
 }
 
+// stb_image reads past the colours that a BMP has, from memory that nothing was written to.
+void check_bmp_indices(FileBytes file, std::size_t at, std::int64_t width, std::int64_t rows,
+                       std::int64_t bits, std::int64_t colours) {
+  if (colours < 1 || colours > 256)
+    throw BadData("BMP: " + std::to_string(colours) + " colours, needs 1 to 256");
+  const std::int64_t row_bytes = (width * bits + 31) / 32 * 4;
+  const unsigned mask = (1U << bits) - 1;
+  for (std::int64_t y = 0; y < rows; ++y) {
+    const FileBytes row = file.subspan(at + static_cast<std::size_t>(y * row_bytes));
+    for (std::int64_t x = 0; x < width; ++x) {
+      const std::int64_t bit = x * bits;
+      const unsigned index = row[static_cast<std::size_t>(bit / 8)] >> (8 - bits - bit % 8) & mask;
+      if (index >= colours) {
+        throw BadData("BMP: colour " + std::to_string(index) + " of " + std::to_string(colours));
+      }
+    }
+  }
+}
+
 // Bytes of TGA's run-length packets for so many pixels: BadData when the file ends before them.
 void check_tga_packets(FileBytes file, std::size_t at, std::int64_t pixels, std::size_t pixel_bytes) {
   while (pixels > 0) {
@@ -75,8 +111,17 @@ StoredImage decode_bmp(FileBytes file, const DecodeLimits& limits) {
   const std::int64_t compression = core ? 0 : little_endian(file, 30, 4);
   check_size(width, height, file, limits);
   if (compression != 0 && compression != 3) throw BadData("BMP: compressed, which is not read");
-  if (bits < 1 || bits > 32) throw BadData("BMP: " + std::to_string(bits) + " bits per pixel");
-  need_bytes("BMP", file, little_endian(file, 10, 4) + (width * bits + 31) / 32 * 4 * height);
+  if (bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32)
+    throw BadData("BMP: " + std::to_string(bits) + " bits per pixel");
+  const std::int64_t begin = little_endian(file, 10, 4);
+  const std::int64_t header = little_endian(file, 14, 4);
+  if (begin < 14 + header) throw BadData("BMP: its pixels begin in the header");
+  need_bytes("BMP", file, begin + (width * bits + 31) / 32 * 4 * height);
+  if (bits < 16) {
+    // As stb_image counts them; of the short header it leaves four out.
+    const std::int64_t colours = core ? (begin - 38) / 3 : (begin - 14 - header) / 4;
+    check_bmp_indices(file, static_cast<std::size_t>(begin), width, height, bits, colours);
+  }
   return {.image = decode("BMP", file, width, height)};
 }
 
@@ -128,7 +173,9 @@ StoredImage decode_tga(FileBytes file, const DecodeLimits& limits) {
   const std::int64_t width = little_endian(file, 12, 2);
   const std::int64_t height = little_endian(file, 14, 2);
   check_size(width, height, file, limits);
-  const std::int64_t map_bytes = file[1] == 1 ? little_endian(file, 5, 2) * ((file[7] + 7) / 8) : 0;
+  // stb_image skips as many bytes as the map's first index says.
+  const std::int64_t map_bytes =
+      file[1] == 1 ? little_endian(file, 3, 2) + little_endian(file, 5, 2) * ((file[7] + 7) / 8) : 0;
   const std::int64_t begin = 18 + file[0] + map_bytes;
   const std::int64_t pixel_bytes = (file[16] + 7) / 8;
   if (file[2] >= 9) {

@@ -12,7 +12,7 @@ struct ListedName {
   std::int64_t line;  // from 1, for messages
 };
 
-// errors  BadData: the file cannot be read
+// errors  BadData: the file cannot be read, or has a line of more than 4,096 bytes, which is no name
 std::vector<ListedName> read_name_list(const std::filesystem::path& path);
 
 }  // namespace nagare::ssl

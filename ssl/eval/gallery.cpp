@@ -192,7 +192,10 @@ constexpr Part kParts[] = {
     {"map_images", &Gallery::map_images, DType::u8, 4},
 };
 
-// Everything that a reader indexes with.
+constexpr std::int64_t kMostPoints = 100'000;  // that --gallery asks for at most
+constexpr std::int64_t kMostTasks = 100'000;
+
+// Everything that a reader indexes with, or that makes its work long.
 void check(const Gallery& gallery) {
   const auto need = [](bool good, const char* what) {
     if (!good) throw BadData(what);
@@ -203,6 +206,12 @@ void check(const Gallery& gallery) {
                                [&](std::int64_t c) { return c >= 0 && c < classes; });
   };
   const std::int64_t points = gallery.features.shape()[0];
+  need(points <= kMostPoints && classes <= kMostPoints, "more than 100000 points or classes");
+  need(std::ranges::all_of(gallery.features.to_vector<float>(), [](float f) { return std::isfinite(f); }),
+       "a feature is not finite");
+  need(std::ranges::all_of(gallery.feature_tasks.to_vector<std::int64_t>(),
+                           [](std::int64_t t) { return t >= -1 && t < kMostTasks; }),
+       "a task is not a number from -1 to 99999");
   const Shape& near = gallery.neighbours.shape();
   need(gallery.feature_classes.numel() == points && gallery.feature_tasks.numel() == points,
        "features and their classes differ in number");

@@ -314,6 +314,19 @@ TEST_F(ReportRunTest, ARunAtWorkHasAReportToo) {
   EXPECT_THAT(report_page(one), AllOf(HasSubstr("Nothing has been evaluated yet"), HasSubstr("no gallery")));
 }
 
+// Numbers at the ends of what a double holds: a page, not an endless loop over ticks that cannot be told apart.
+TEST_F(ReportRunTest, AbsurdNumbersMakeAPage) {
+  write_run("a", 1);
+  for (const char* loss : {"1e308", "-1e308", "1e-320", "9007199254740993", "4503599627370497.5"}) {
+    directory_.write(
+        "a/metrics.jsonl",
+        "{\"schema\":2}\n{\"kind\":\"step\",\"step\":1e300,\"task\":1e300,\"loss\":" + std::string(loss) +
+            "}\n{\"kind\":\"step\",\"step\":-1e300,\"loss\":9007199254740992}\n");
+    EXPECT_THAT(report_page(comparison({"a"})), HasSubstr("</html>")) << loss;
+  }
+  EXPECT_LE(ticks({9007199254740992, 9007199254740994}, 5).size(), 51U);
+}
+
 TEST_F(ReportRunTest, DamageIsRefusedWithTheFilesName) {
   const auto refused = [&](const std::string& file, const std::string& content, const std::string& why) {
     write_run("a", 1);
@@ -327,6 +340,22 @@ TEST_F(ReportRunTest, DamageIsRefusedWithTheFilesName) {
   refused("metrics.jsonl", "", "empty");
   refused("metrics.jsonl", "{\"schema\":2}\n{\"kind\":\"evaluation\",\"step\":1,\"readouts\":{\"knn\":{}}}\n",
           ":2: damaged");
+  const std::string schema = "{\"schema\":2}\n";
+  refused("metrics.jsonl", schema + "{\"kind\":\"step\",\"loss\":1}\n", ":2: damaged");
+  refused("metrics.jsonl", schema + "{\"kind\":\"evaluation\"}\n", ":2: damaged");
+  refused("metrics.jsonl", schema + "{\"kind\":3}\n", ":2: damaged");
+  refused("metrics.jsonl", schema + "{\"a\":" + std::string(100'000, '[') + "\n", "deeper than 64");
+  const auto evaluation = [](int step, const std::string& tasks) {
+    return "{\"kind\":\"evaluation\",\"step\":" + std::to_string(step) +
+           ",\"task_end\":true,\"readouts\":{\"knn\":{\"accuracy\":1,\"tasks\":" + tasks + "}}}\n";
+  };
+  refused("metrics.jsonl", schema + evaluation(1, "[1,2]") + evaluation(2, "[1]"),
+          ":3: damaged: accuracies of 1 tasks, of 2 before");
+  std::string names = schema;
+  for (int i = 0; i < 200; ++i) names += "{\"kind\":\"step\",\"step\":1,\"x" + std::to_string(i) + "\":1}\n";
+  refused("metrics.jsonl", names, "more than 128 different numbers");
+  refused("STATUS.json", "{\"state\":5}", "state is no text");
+  refused("STATUS.json", "{\"step\":\"x\"}", "step is no number");
   refused("results.json", "{\"schema\":2", "not a JSON object");
   refused("STATUS.json", "[]", "not a JSON object");
   refused("config.resolved.toml", "seed = ", "damaged");

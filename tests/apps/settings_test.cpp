@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "apps/toml_file.h"
 #include "engine/device/errors.h"
 
 namespace nagare::apps {
@@ -114,6 +115,38 @@ TEST(SettingsTest, TheResolvedFileReadsBackAsTheSameOptions) {
   EXPECT_THAT(again.differences(settings), testing::IsEmpty());
   EXPECT_EQ(again.options().data, settings.options().data);
   EXPECT_EQ(again.options().method_options, settings.options().method_options);
+}
+
+TEST(SettingsTest, TomlThatNobodyWritesIsRefused) {
+  const auto refused = [](const std::string& toml, const std::string& why) {
+    EXPECT_THAT([&] { parse_toml(toml, "x.toml"); }, ThrowsMessage<BadConfig>(HasSubstr(why)));
+  };
+  std::string deep = "a";
+  for (int i = 0; i < 100'000; ++i) deep += ".a";
+  refused("x = 1\n" + deep + " = 1\n", "x.toml:2: a key of more than 16 parts");
+  refused("[" + deep + "]\n", "x.toml:1: a key of more than 16 parts");
+  refused("x = { " + deep + " = 1 }\n", "a key of more than 16 parts");
+  refused("x = \"\"\"\n'\n\"\"\"\n" + deep + " = 1\n", "x.toml:4: a key of more than 16 parts");
+  refused("x = " + std::string(100, '[') + std::string(100, ']') + "\n", "x.toml:1");
+  refused(std::string(kMaxTomlBytes + 1, '\n'), "a configuration has at most 1048576");
+  refused("a = 1\n[@[t]]\n", "x.toml");
+  refused("a = 1979-05-2\xc9\xab\n", "x.toml:1");
+  refused("a = \"\"\"\\\xc9\xab\"\"\"\n", "x.toml:1");
+  const std::string dots = "1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18";
+  for (const std::string& text :
+       {"x = '" + dots + "'", "x = \"\\\"" + dots + "\"", "# " + dots, "x = '''\n" + dots + "'''",
+        std::string("x = [1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0]"),
+        std::string("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p = 1")}) {
+    EXPECT_EQ(parse_toml(text + "\n", "x.toml").size(), text.starts_with('#') ? 0U : 1U) << text;
+  }
+}
+
+TEST(SettingsTest, NamesOfFreeOptionsAreWords) {
+  Settings settings;
+  EXPECT_THAT([&] { settings.assign_toml("method.\"a b\" = \"1\"\n", "x.toml"); },
+              ThrowsMessage<BadConfig>(HasSubstr("x.toml:1: \"method.a b\"")));
+  EXPECT_THROW(settings.assign("strategy.x\n", "1", "--strategy.x\n"), BadConfig);
+  EXPECT_THROW(settings.assign("strategy.", "1", "--strategy."), BadConfig);
 }
 
 TEST(SettingsTest, DifferencesAreThoseThatChangeWhatIsLearned) {

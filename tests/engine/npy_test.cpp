@@ -47,6 +47,36 @@ TEST(NpyTest, RefusesWhatNumPyHasNoNameFor) {
   EXPECT_FALSE(io::exists("unused.npy"));
 }
 
+// A shape whose bytes wrap around to as many as there are.
+TEST(NpyTest, ShapesThatOverflowAreRefused) {
+  const test::TemporaryDirectory directory;
+  const Path path = directory.path() / "a.npy";
+  write_npy(path, Tensor::zeros({1}, {.dtype = DType::f64}));
+  const std::string whole = read_text(path);
+  const std::size_t at = whole.find("(1, )");
+  for (const char* shape :
+       {"(2305843009213693952, )", "(2305843009213693953, )", "(4611686018427387904, 4, )",
+        "(0, 4611686018427387904, )", "(4294967296, 4294967296, )", "(9223372036854775808, )", "(-1, )",
+        "(-1, -1, )"}) {
+    for (const std::size_t data : {std::size_t{0}, std::size_t{8}}) {
+      std::string hostile = whole.substr(0, 128) + std::string(data, '\0');
+      hostile.erase(128 - std::strlen(shape) + 4, std::strlen(shape) - 5).replace(at, 5, shape);
+      ASSERT_EQ(hostile.size(), 128 + data);
+      EXPECT_THROW(read_npy(directory.write("hostile.npy", hostile)), BadData) << shape << ", " << data;
+    }
+  }
+}
+
+TEST(NpyTest, NothingStandsBehindTheShape) {
+  const test::TemporaryDirectory directory;
+  const Path path = directory.path() / "a.npy";
+  write_npy(path, Tensor::zeros({1}, {.dtype = DType::u8}));
+  std::string text = read_text(path);
+  text[100] = 'x';
+  EXPECT_THAT([&] { read_npy(directory.write("b.npy", text)); },
+              ThrowsMessage<BadData>(HasSubstr("does not end behind the shape")));
+}
+
 TEST(NpyTest, EveryTruncationIsRefused) {
   const test::TemporaryDirectory directory;
   const Path path = directory.path() / "a.npy";

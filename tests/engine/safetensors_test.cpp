@@ -189,6 +189,9 @@ std::string tensor(const char* fields, std::size_t bytes = 8) {
 
 std::vector<Hostile> hostile_files() {
   const std::string nested = "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}";
+  std::string many_axes = R"("dtype":"U8","data_offsets":[0,8],"shape":[8)";
+  for (int axis = 1; axis < 65; ++axis) many_axes += ",1";
+  many_axes += "]";
   const std::string objects = R"({"a":{"dtype":{"x":{"y":{"z":1}}}}})";
   return {
       {"Empty", "", "0 bytes, at least 8"},
@@ -264,6 +267,8 @@ std::vector<Hostile> hostile_files() {
       {"HalfAByte", tensor(R"("dtype":"F4","shape":[3],"data_offsets":[0,1])", 1), "hold 1 bytes"},
       {"BeyondTheFile", tensor(R"("dtype":"F32","shape":[4],"data_offsets":[0,16])"), "end at byte 16 of 8"},
       {"BytesLeftOver", tensor(R"("dtype":"F32","shape":[1],"data_offsets":[0,4])"), "end at byte 4 of 8"},
+      {"SixtyFiveAxes", tensor(many_axes.c_str()), "more than 64 sizes"},
+      {"ControlCharactersAreEscaped", file_of("{\"w\\u001b[2J\":1}"), "'w\\x1b[2J' holds a number"},
       {"DataWithoutTensors", file_of("{}", 1), "end at byte 0 of 1"},
   };
 }

@@ -52,6 +52,15 @@ TEST_P(StateIoTest, ConvolutionsAreOihwOnDiskAndOhwiInMemory) {
   EXPECT_EQ(steps.item(), 5);
 }
 
+TEST_P(StateIoTest, OfManyProblemsAHundredAreTold) {
+  std::vector<NamedTensor> tensors;
+  for (int i = 0; i < 150; ++i) tensors.push_back({"x\n" + std::to_string(1000 + i), Tensor::zeros({1})});
+  write_safetensors(path, tensors);
+  EXPECT_THAT([&] { load_state(read_safetensors(path), {}); },
+              ThrowsMessage<BadCheckpoint>(
+                  AllOf(HasSubstr("unexpected x\\x0a1099; and 50 more"), testing::Not(HasSubstr("1100")))));
+}
+
 TEST_P(StateIoTest, APrefixPicksOnePartOfACheckpoint) {
   write_safetensors(path, {{"online.w", counting({2}, device)}, {"ema.w", Tensor::full({2}, 9.0F)}});
   nn::StateList state;

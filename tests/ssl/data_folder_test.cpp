@@ -87,6 +87,9 @@ TEST(Folder, AClassListChoosesClassesAndTheirOrder) {
   directory.write("list.txt", "bee\n1\n");
   EXPECT_THAT([&] { load_dataset(spec + list, {}); },
               ThrowsMessage<BadData>(HasSubstr("line 2: bee comes twice")));
+  directory.write("list.txt", "bee\n" + std::string(1 << 20, 'b') + "\n");
+  EXPECT_THAT([&] { load_dataset(spec + list, {}); },
+              ThrowsMessage<BadData>(HasSubstr("line 2: 1048576 bytes, at most 4096")));
   directory.write("list.txt", "# none\n");
   EXPECT_THAT([&] { load_dataset(spec + list, {}); }, ThrowsMessage<BadData>(HasSubstr("names no class")));
 }
@@ -276,6 +279,14 @@ TEST_F(TinyImageNetTest, BadAnnotationsAreNamedWithTheirLine) {
               ThrowsMessage<BadData>(AllOf(HasSubstr("val_annotations.txt: line 2"), HasSubstr("n99"))));
   annotate("v1.png");
   EXPECT_THAT([&] { load(); }, ThrowsMessage<BadData>(HasSubstr("line 1")));
+  for (const char* name : {"../images/v0.png", "/etc/hostname", "..", ".", "a/b.png", ""}) {
+    annotate(std::string("v1.png\tn02\n") + name + "\tn01\n");
+    EXPECT_THAT([&] { load(); },
+                ThrowsMessage<BadData>(AllOf(HasSubstr("line 2"), HasSubstr("not the name of a file"))))
+        << name;
+  }
+  annotate("v1.png\tn02\n" + std::string(5000, 'x') + "\tn01\n");
+  EXPECT_THAT([&] { load(); }, ThrowsMessage<BadData>(HasSubstr("line 2: 5004 bytes")));
   annotate("missing.png\tn01\n");
   EXPECT_THAT([&] { load(); }, ThrowsMessage<BadData>(HasSubstr("missing.png")));
   fs::remove(directory.path() / "tiny-imagenet-200/val/val_annotations.txt");

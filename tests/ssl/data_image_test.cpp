@@ -235,6 +235,41 @@ TEST(Corrupt, HugeHeadersAreRefusedBeforeAnythingIsAllocated) {
               ThrowsMessage<BadData>(HasSubstr("at most 10")));
 }
 
+// Tables without a picture: the header can be read, and has no size.
+TEST(Corrupt, AJpegOfTablesAloneIsRefused) {
+  const std::string jpeg = test::jpeg_file(ramp(8, 8));
+  const std::size_t frame = jpeg.find("\xff\xc0");
+  EXPECT_THAT([&] { decode(jpeg.substr(0, frame) + "\xff\xd9"); }, ThrowsMessage<BadData>(HasSubstr("JPEG")));
+  std::string flat = jpeg;
+  flat.replace(frame + 5, 4, std::string("\0\x08\0\0", 4));  // no columns
+  EXPECT_THROW(decode(flat), BadData);
+  flat.replace(frame + 5, 4, std::string("\0\0\0\x08", 4));  // no rows, until a DNL marker says how many
+  EXPECT_THROW(decode(flat), BadData);
+}
+
+TEST(Corrupt, ScansOverAPictureAreCounted) {
+  const std::string file = test::jpeg_file(ramp(40, 30), {.progressive = true});
+  EXPECT_NO_THROW(decode_image(bytes_of(file), 0, {.max_scanned_pixels = 40 * 30 * 10}));
+  EXPECT_THAT([&] { decode_image(bytes_of(file), 0, {.max_scanned_pixels = 40 * 30 * 5}); },
+              ThrowsMessage<BadData>(HasSubstr("more than 500 scans, or than 6000 pixels in all of them")));
+}
+
+// Chunks that libpng would do without, as if they had not been there: transparency and orientation.
+TEST(Corrupt, ADamagedChunkOfAPngIsNeverPassedOver) {
+  const Picture indices = test::make_picture(5, 3, 1, [](int x, int, int) { return x % 3; });
+  const std::vector<std::uint8_t> palette = {255, 0, 0, 0, 200, 0, 10, 20, 30};
+  for (const std::string& file : {test::palette_png_file(indices, palette, {255, 0, 9}),
+                                  test::png_file(ramp(5, 3), {.orientation = 6})}) {
+    for (std::size_t at = 0; at < file.size(); ++at) {
+      for (const int bit : {0x01, 0x20}) {
+        std::string damaged = file;
+        damaged[at] = static_cast<char>(damaged[at] ^ bit);
+        EXPECT_THROW(decode(damaged), BadData) << "byte " << at << " of " << file.size();
+      }
+    }
+  }
+}
+
 TEST(Corrupt, OtherFormatsAreNamed) {
   EXPECT_THAT([] { decode(""); }, ThrowsMessage<BadData>(HasSubstr("empty file")));
   EXPECT_THAT([] { decode("GIF89a.............."); },
