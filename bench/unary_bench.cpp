@@ -1,7 +1,8 @@
 // Functions of one variable and their gradients.
 //
 // floor  forward: one array in, one out; backward: two in, one out. The flops are what a polynomial of float accuracy
-//        takes: 1 for relu, square and sqrt, about 25 for exp, log and 50 for gelu
+//        takes: 1 for relu, square and sqrt, about 25 for exp, log and 50 for gelu,
+//        35 for mish
 #include "bench/support/device_bench.h"
 #include "kernels/unary.h"
 
@@ -13,6 +14,7 @@ using kernels::UnaryFunction;
 
 double flops_of(UnaryFunction f) {
   if (f == UnaryFunction::gelu) return 50.0;
+  if (f == UnaryFunction::mish) return 35.0;
   return f == UnaryFunction::exp || f == UnaryFunction::log ? 25.0 : 1.0;
 }
 
@@ -35,7 +37,8 @@ void backward(benchmark::State& state, Device device) {
   measure(state, device, [&](Stream stream) {
     NAGARE_DISPATCH(device, unary_backward<T>(p, saved.data(), dy.data(), dx.data(), stream));
   });
-  const double flops = kFunction == UnaryFunction::gelu ? 2.0 * flops_of(kFunction) : 2.0;
+  const bool formula_again = kFunction == UnaryFunction::gelu || kFunction == UnaryFunction::mish;
+  const double flops = formula_again ? 2.0 * flops_of(kFunction) : 2.0;
   report(state, {.bytes = 3.0 * sizeof(T) * p.n, .flops = flops * p.n});
 }
 
@@ -52,8 +55,9 @@ bool register_function(const std::string& name) {
 }
 [[maybe_unused]] const bool kRegistered =
     register_function<UnaryFunction::relu>("relu") && register_function<UnaryFunction::gelu>("gelu") &&
-    register_function<UnaryFunction::exp>("exp") && register_function<UnaryFunction::log>("log") &&
-    register_function<UnaryFunction::square>("square") && register_function<UnaryFunction::sqrt>("sqrt");
+    register_function<UnaryFunction::mish>("mish") && register_function<UnaryFunction::exp>("exp") &&
+    register_function<UnaryFunction::log>("log") && register_function<UnaryFunction::square>("square") &&
+    register_function<UnaryFunction::sqrt>("sqrt");
 
 }  // namespace
 }  // namespace nagare::bench

@@ -33,6 +33,23 @@ struct GeluVectors {
   }
 };
 
+struct MishVectors {
+  NAGARE_INLINE static void value(const Vector& x, Vector& y) {
+    Vector e;
+    simd::exp(x < 0.0F ? x : -x, e);
+    const Vector n = x < 0.0F ? e * (e + 2.0F) : 1.0F + 2.0F * e;
+    y = x * (n / (n + (x < 0.0F ? Vector{} + 2.0F : 2.0F * e * e)));
+  }
+  NAGARE_INLINE static void gradient(const Vector& x, const Vector& dy, Vector& dx) {
+    Vector e;
+    simd::exp(x < 0.0F ? x : -x, e);
+    const Vector n = x < 0.0F ? e * (e + 2.0F) : 1.0F + 2.0F * e;
+    const Vector d = n + (x < 0.0F ? Vector{} + 2.0F : 2.0F * e * e);
+    const Vector q = x < 0.0F ? e : e * e;
+    dx = dy * (n / d + x * (4.0F * q * (1.0F + e) / (d * d)));
+  }
+};
+
 template <class F, class T>
 NAGARE_INLINE void vector_values(std::int64_t n, const T* x, T* y) {
   Vector v, result;
@@ -84,12 +101,14 @@ NAGARE_INLINE void plain_gradients(std::int64_t n, const T* saved, const T* dy, 
 #define NAGARE_DEFINE_FUNCTIONS(T)                                                 \
   NAGARE_DEFINE_VALUES(ReluFunction, T, (plain_values<ReluFunction, T>))           \
   NAGARE_DEFINE_VALUES(GeluFunction, T, (vector_values<GeluVectors, T>))           \
+  NAGARE_DEFINE_VALUES(MishFunction, T, (vector_values<MishVectors, T>))           \
   NAGARE_DEFINE_VALUES(ExpFunction, T, (vector_values<ExpVectors, T>))             \
   NAGARE_DEFINE_VALUES(LogFunction, T, (vector_values<LogVectors, T>))             \
   NAGARE_DEFINE_VALUES(SquareFunction, T, (plain_values<SquareFunction, T>))       \
   NAGARE_DEFINE_VALUES(SqrtFunction, T, (plain_values<SqrtFunction, T>))           \
   NAGARE_DEFINE_GRADIENTS(ReluFunction, T, (plain_gradients<ReluFunction, T>))     \
   NAGARE_DEFINE_GRADIENTS(GeluFunction, T, (vector_gradients<GeluVectors, T>))     \
+  NAGARE_DEFINE_GRADIENTS(MishFunction, T, (vector_gradients<MishVectors, T>))     \
   NAGARE_DEFINE_GRADIENTS(ExpFunction, T, (plain_gradients<ExpFunction, T>))       \
   NAGARE_DEFINE_GRADIENTS(LogFunction, T, (plain_gradients<LogFunction, T>))       \
   NAGARE_DEFINE_GRADIENTS(SquareFunction, T, (plain_gradients<SquareFunction, T>)) \

@@ -24,6 +24,24 @@ struct GeluFunction {
   }
 };
 
+// In e = exp(-|x|), which cannot overflow: t = n / d and (1 - t^2) / (1 + e^-x) = 4 q (1 + e) / d^2, with
+//   x >= 0   n = 1 + 2 e,     d = n + 2 e^2,  q = e^2
+//   x < 0    n = e^2 + 2 e,   d = n + 2,      q = e
+struct MishFunction {
+  NAGARE_HOST_DEVICE static float value(float x) {
+    const float e = std::exp(-std::fabs(x));
+    const float n = x < 0.0F ? e * (e + 2.0F) : 1.0F + 2.0F * e;
+    return x * (n / (n + (x < 0.0F ? 2.0F : 2.0F * e * e)));
+  }
+  NAGARE_HOST_DEVICE static float gradient(float x, float dy) {
+    const float e = std::exp(-std::fabs(x));
+    const float n = x < 0.0F ? e * (e + 2.0F) : 1.0F + 2.0F * e;
+    const float d = n + (x < 0.0F ? 2.0F : 2.0F * e * e);
+    const float q = x < 0.0F ? e : e * e;
+    return dy * (n / d + x * (4.0F * q * (1.0F + e) / (d * d)));
+  }
+};
+
 struct ExpFunction {
   NAGARE_HOST_DEVICE static float value(float x) { return std::exp(x); }
   NAGARE_HOST_DEVICE static float gradient(float y, float dy) { return dy * y; }
@@ -52,6 +70,8 @@ void for_function(UnaryFunction function, const Body& body) {
       return body(ReluFunction{});
     case UnaryFunction::gelu:
       return body(GeluFunction{});
+    case UnaryFunction::mish:
+      return body(MishFunction{});
     case UnaryFunction::exp:
       return body(ExpFunction{});
     case UnaryFunction::log:

@@ -2,8 +2,6 @@
 
 #include <stdexcept>
 
-#include "engine/ops/elementwise.h"
-
 namespace nagare::models {
 
 Mlp::Mlp(const MlpOptions& options) : activation_(options.activation) {
@@ -40,7 +38,7 @@ Tensor Mlp::forward(const Tensor& x, bool training) const {
       continue;
     }
     if (!layer.norm.empty()) h = layer.norm[0].forward(h, training);
-    if (!layer.last) h = activation_ == Activation::relu ? relu(h) : gelu(h);
+    if (!layer.last) h = activate(activation_, h);
   }
   return h;
 }

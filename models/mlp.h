@@ -1,5 +1,5 @@
 #pragma once
-// Projection and prediction heads: Linear layers with batch norm and an activation, ReLU or GELU, between them.
+// Projection and prediction heads: Linear layers with batch norm and an activation between them.
 //
 //   hidden   h = a(BN(Linear(h)))          or a(Linear(h)) without hidden_norm
 //   last     y = Linear(h)                 or BN(Linear(h)) with output_norm
@@ -13,10 +13,9 @@
 #include <vector>
 
 #include "engine/nn/modules.h"
+#include "models/activation.h"
 
 namespace nagare::models {
-
-enum class Activation { relu, gelu };
 
 struct MlpOptions {
   std::vector<std::int64_t> widths;  // in, hidden ..., out; at least two

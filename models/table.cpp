@@ -30,6 +30,15 @@ std::int64_t parse_count(const std::string& spec, const std::string& name, const
   return count;
 }
 
+// Whether it is the second of the two.
+bool one_of(const std::string& spec, const std::string& name, const std::string& text, const char* first,
+            const char* second) {
+  if (text != first && text != second) {
+    throw BadConfig("model '" + spec + "': " + name + " '" + text + "', need " + first + " or " + second);
+  }
+  return text == second;
+}
+
 Stem parse_stem(const std::string& spec, const std::string& text) {
   if (text == "cifar") return Stem::cifar;
   if (text == "imagenet") return Stem::imagenet;
@@ -43,25 +52,51 @@ std::unique_ptr<Backbone> make_resnet18(const std::string& spec, const Values& v
                        .seed = options.seed,
                        .device = options.device};
   std::int64_t columns = 0;
+  std::int64_t groups = 32;
+  bool group_norm = false;
   for (const auto& [name, text] : values) {
     if (name == "width") {
       resnet.width = parse_count(spec, name, text, kMaxWidth);
+    } else if (name == "activation") {
+      resnet.activation = one_of(spec, name, text, "relu", "mish") ? Activation::mish : Activation::relu;
     } else if (name == "columns") {
       columns = parse_count(spec, name, text, kMaxColumns);
+    } else if (name == "groups") {
+      groups = parse_count(spec, name, text, kMaxWidth);
+    } else if (name == "norm") {
+      group_norm = one_of(spec, name, text, "batch", "group");
     } else if (name == "stem") {
       resnet.stem = parse_stem(spec, text);
+    } else if (name == "stem-padding") {
+      resnet.stem_padding = parse_count(spec, name, text, 2);
+    } else if (name == "zero-init") {
+      resnet.zero_init = one_of(spec, name, text, "off", "on");
     } else {
       throw BadConfig("model '" + spec + "': " +
-                      unknown_name("option", name, std::vector<std::string>{"columns", "stem", "width"}));
+                      unknown_name("option", name,
+                                   std::vector<std::string>{"activation", "columns", "groups", "norm", "stem",
+                                                            "stem-padding", "width", "zero-init"}));
     }
   }
+  if (!group_norm && values.contains("groups"))
+    throw BadConfig("model '" + spec + "': groups without norm=group");
+  if (resnet.stem == Stem::imagenet && values.contains("stem-padding"))
+    throw BadConfig("model '" + spec + "': stem-padding is of stem=cifar");
+  if (group_norm && resnet.width % groups != 0) {
+    throw BadConfig("model '" + spec + "': " + std::to_string(groups) + " groups of " +
+                    std::to_string(resnet.width) + " channels, need groups= that divides the width");
+  }
+  resnet.groups = group_norm ? groups : 0;
   if (columns > 0) return std::make_unique<Progressive>(resnet, columns);
   return std::make_unique<ResNet>(resnet);
 }
 
 constexpr BackboneRow kRows[] = {
     {"resnet18", "four stages of two basic blocks, 11.2 M weights at width 64",
-     "width=64, stem=cifar|imagenet, columns=T (progressive: strategy pnn gives it)", "He et al., CVPR 2016"},
+     "width=64, stem=cifar|imagenet, stem-padding=1|2, norm=batch|group, groups=32, activation=relu|mish, "
+     "zero-init=off|on, "
+     "columns=T (progressive: strategy pnn gives it)",
+     "He et al., CVPR 2016"},
 };
 constexpr Factory kFactories[] = {&make_resnet18};
 static_assert(std::size(kRows) == std::size(kFactories));

@@ -58,6 +58,18 @@ void BatchNorm::list_state(StateList& list) const {
 LayerNorm::LayerNorm(std::int64_t channels, Initializer& init, float epsilon_value)
     : gamma(init.constant({channels}, 1.0F)), beta(init.constant({channels}, 0.0F)), epsilon(epsilon_value) {}
 
+GroupNorm::GroupNorm(std::int64_t channels, std::int64_t groups, Initializer& init)
+    : gamma(init.constant({channels}, 1.0F)),
+      beta(init.constant({channels}, 0.0F)),
+      options{.groups = groups} {}
+
+Tensor GroupNorm::forward(const Tensor& x) const { return group_norm(x, gamma, beta, options); }
+
+void GroupNorm::list_state(StateList& list) const {
+  list.add("weight", gamma, Role::norm);
+  list.add("bias", beta, Role::norm);
+}
+
 Tensor LayerNorm::forward(const Tensor& x) const { return layer_norm(x, gamma, beta, epsilon); }
 
 void LayerNorm::list_state(StateList& list) const {

@@ -6,6 +6,7 @@
 #include "engine/nn/state.h"
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/conv2d.h"
+#include "engine/ops/group_norm.h"
 #include "engine/tensor/tensor.h"
 
 namespace nagare::nn {
@@ -43,6 +44,17 @@ struct BatchNorm {
 
  private:
   Tensor apply(const Tensor& x, const nagare::BatchNorm& options, const Tensor& residual) const;
+};
+
+// Of every sample by itself, channels last; gamma 1, beta 0.
+struct GroupNorm {
+  GroupNorm(std::int64_t channels, std::int64_t groups, Initializer& init);
+  Tensor forward(const Tensor& x) const;  // (N, ..., channels), the shape of x
+  void list_state(StateList& list) const;
+
+  Tensor gamma;  // (channels); "weight" in files
+  Tensor beta;   // (channels); "bias"
+  nagare::GroupNorm options;
 };
 
 // Over the last axis; gamma 1, beta 0.

@@ -106,6 +106,7 @@ Tensor add_scalar(const Tensor& x, float value) {
 
 Tensor relu(const Tensor& x) { return apply("relu", UnaryFunction::relu, x); }
 Tensor gelu(const Tensor& x) { return apply("gelu", UnaryFunction::gelu, x); }
+Tensor mish(const Tensor& x) { return apply("mish", UnaryFunction::mish, x); }
 Tensor exp(const Tensor& x) { return apply("exp", UnaryFunction::exp, x); }
 Tensor log(const Tensor& x) { return apply("log", UnaryFunction::log, x); }
 Tensor square(const Tensor& x) { return apply("square", UnaryFunction::square, x); }

@@ -17,6 +17,7 @@ Tensor add_scalar(const Tensor& x, float value);
 // Formulas, special values and accuracy: kernels/unary.h.
 Tensor relu(const Tensor& x);
 Tensor gelu(const Tensor& x);
+Tensor mish(const Tensor& x);
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor square(const Tensor& x);

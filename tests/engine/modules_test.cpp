@@ -62,5 +62,18 @@ TEST_P(ModulesTest, LayerNormLearnsItsListedTensors) {
 
 INSTANTIATE_TEST_SUITE_P(Devices, ModulesTest, testing::ValuesIn(test::devices()));
 
+TEST(ModulesTest, GroupNormBeginsAsThePlainNormAndListsTwoNorms) {
+  nn::Initializer init(1);
+  const nn::GroupNorm norm(6, 3, init);
+  const Tensor x = Tensor::from<float>(std::vector<float>{1, 3, 5, 5, -2, 2}, {1, 6});
+  EXPECT_NEAR(norm.forward(x).to_vector<float>()[0], -1.0F, 1e-4F);
+  EXPECT_NEAR(norm.forward(x).to_vector<float>()[3], 0.0F, 1e-4F);
+  nn::StateList list;
+  norm.list_state(list);
+  ASSERT_EQ(list.entries().size(), 2U);
+  EXPECT_EQ(list.entries()[0].name, "weight");
+  EXPECT_EQ(list.entries()[1].role, nn::Role::norm);
+}
+
 }  // namespace
 }  // namespace nagare::nn

@@ -65,6 +65,10 @@ TEST_P(ElementwiseOpTest, AddScalar) {
 TEST_P(ElementwiseOpTest, Relu) {
   check_unary(&relu, [](double x) { return std::max(x, 0.0); });
 }
+TEST_P(ElementwiseOpTest, Mish) {
+  check_unary(&mish, [](double x) { return x * std::tanh(std::log1p(std::exp(x))); });
+}
+
 TEST_P(ElementwiseOpTest, Gelu) {
   check_unary(&gelu, [](double x) { return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0))); });
 }
@@ -123,6 +127,7 @@ TEST_P(ElementwiseEdges, GeluKeepsItsNegativeTail) {
     EXPECT_NEAR(gelu(from({x})).item() / (x * phi), 1.0, 2e-5) << x;
     EXPECT_NEAR(gradient(&gelu, {x})[0] / slope, 1.0, 2e-4) << x;
   }
+  EXPECT_EQ(gradient(&mish, {1e20F, -1e20F, 0.0F}), (std::vector<float>{1.0F, 0.0F, 0.6F}));
   EXPECT_EQ(gelu(from({1e20F, -1e20F})).to_vector<float>(), (std::vector<float>{1e20F, 0.0F}));
   EXPECT_EQ(gradient(&gelu, {1e20F, -1e20F}), (std::vector<float>{1.0F, 0.0F}));
 }

@@ -29,6 +29,11 @@ const Definition kDefinitions[] = {
      [](double x) { return x > 0 ? 1.0 : 0.0; }},
     {UnaryFunction::gelu, "gelu", [](double x) { return x * cdf(x); },
      [](double x) { return cdf(x) + x * density(x); }},
+    {UnaryFunction::mish, "mish", [](double x) { return x * std::tanh(std::log1p(std::exp(x))); },
+     [](double x) {
+       const double t = std::tanh(std::log1p(std::exp(x)));
+       return t + x * (1.0 - t * t) / (1.0 + std::exp(-x));
+     }},
     {UnaryFunction::exp, "exp", [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); }},
     {UnaryFunction::log, "log", [](double x) { return std::log(x); }, [](double x) { return 1.0 / x; }},
     {UnaryFunction::square, "square", [](double x) { return x * x; }, [](double x) { return 2.0 * x; }},
@@ -114,6 +119,13 @@ TEST_P(UnaryEdges, SpecialValues) {
   EXPECT_TRUE(std::isnan(at(UnaryFunction::sqrt, -1.0F)));
   EXPECT_TRUE(std::isnan(at(UnaryFunction::gelu, -INFINITY)));
   EXPECT_EQ(at(UnaryFunction::gelu, INFINITY), INFINITY);
+  EXPECT_TRUE(std::isnan(at(UnaryFunction::mish, -INFINITY)));
+  EXPECT_EQ(at(UnaryFunction::mish, INFINITY), INFINITY);
+  for (const float x : {-80.0F, -20.0F, -1e-3F, 1e-3F, 20.0F, 1e20F}) {
+    const double want = x * std::tanh(std::log1p(std::exp(std::min(double{x}, 700.0))));
+    EXPECT_NEAR(at(UnaryFunction::mish, x) / want, 1.0, 1e-6) << x;
+  }
+  EXPECT_EQ(at(UnaryFunction::mish, -1e20F), 0.0F);
   EXPECT_EQ(at(UnaryFunction::exp, 1000.0F), INFINITY);
   EXPECT_EQ(at(UnaryFunction::exp, -1000.0F), 0.0F);
 }

@@ -66,6 +66,44 @@ TEST_P(ResNetTest, StagesHaveTheirSizesAndTheFeaturesAreTheMeanOfTheLast) {
   EXPECT_EQ(large.layers[3].shape(), (Shape{1, 2, 2, 32}));
 }
 
+TEST_P(ResNetTest, APaddingOfTwoAddsTwoPixels) {
+  ResNet net({.width = 4, .stem_padding = 2, .device = GetParam()});
+  const auto stages = net.forward_stages(images(2, 32, GetParam()), false);
+  EXPECT_EQ(stages.stem.shape(), (Shape{2, 34, 34, 4}));
+  EXPECT_EQ(stages.layers[3].shape(), (Shape{2, 5, 5, 32}));
+}
+
+// With group norm an image's features are its own: the same in training, in evaluation and beside other images. Mish is
+// not ReLU, and its gradients reach everything.
+TEST_P(ResNetTest, GroupNormsAndMishMakeFeaturesOfOneImageAlone) {
+  const models::ResNetOptions options{
+      .width = 4, .groups = 2, .activation = models::Activation::mish, .seed = 3, .device = GetParam()};
+  ResNet net(options);
+  const Tensor x = images(3, 16, GetParam());
+  const std::vector<float> trained = net.forward(x, true).to_vector<float>();
+  EXPECT_EQ(net.forward(x, false).to_vector<float>(), trained);
+  const std::vector<float> alone = net.forward(x.rows(1, 1), true).to_vector<float>();
+  for (std::size_t c = 0; c < 32; ++c) EXPECT_NEAR(alone[c], trained[32 + c], 1e-5F);
+  models::ResNetOptions other = options;
+  other.activation = models::Activation::relu;
+  EXPECT_NE(ResNet(other).forward(x, true).to_vector<float>(), trained);
+  EXPECT_EQ(net.clone()->forward(x, true).to_vector<float>(), trained);
+  tape::backward(mean(square(net.forward(x, true))));
+  for (const nn::StateEntry& entry : state_of(net).parameters()) {
+    ASSERT_TRUE(entry.tensor.grad().defined()) << entry.name;
+    float largest = 0.0F;
+    for (const float g : entry.tensor.grad().to_vector<float>()) largest = std::max(largest, std::abs(g));
+    EXPECT_GT(largest, 0.0F) << entry.name;
+  }
+}
+
+// Blocks that begin as their shortcuts: with ReLU the first stage passes the stem on.
+TEST_P(ResNetTest, ZeroInitMakesBlocksTheirShortcuts) {
+  ResNet net({.width = 4, .zero_init = true, .device = GetParam()});
+  const auto stages = net.forward_stages(images(2, 16, GetParam()), true);
+  EXPECT_EQ(stages.layers[0].to_vector<float>(), stages.stem.to_vector<float>());
+}
+
 TEST_P(ResNetTest, ForwardIsTheStagesFeaturesAndHoldsLessMemory) {
   ResNet net({.width = 4, .device = GetParam()});
   const Tensor x = images(4, 64, GetParam());

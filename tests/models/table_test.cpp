@@ -30,6 +30,29 @@ TEST(BackboneTable, OptionsAndImageSizeShapeTheNetwork) {
   EXPECT_EQ(stem_kernel("resnet18:stem=cifar,width=4", 224), 3);
 }
 
+// The models of the presets cassle-...-cifar100 and osiris-...: stems that pad by 2, group norms, mish, blocks that begin as
+// their shortcuts.
+TEST(BackboneTable, NormActivationAndStemAreChosenByName) {
+  const auto state = [](const std::string& spec) {
+    nn::StateList list;
+    make_backbone(spec, {})->list_state(list);
+    return list;
+  };
+  const nn::StateList plain = state("resnet18:width=32");
+  const nn::StateList padded = state("resnet18:width=32,stem=cifar,stem-padding=2");
+  EXPECT_EQ(padded.entries().size(), plain.entries().size());
+  const nn::StateList group =
+      state("resnet18:width=32,stem=cifar,norm=group,groups=32,activation=mish,zero-init=on");
+  EXPECT_EQ(group.entries().size(), group.parameters().size());  // no running statistics
+  EXPECT_EQ(group.parameters().size(), plain.parameters().size());
+  EXPECT_EQ(group.find("layer1.0.bn2.weight")->tensor.to_vector<float>(), std::vector<float>(32, 0.0F));
+  EXPECT_EQ(group.find("layer1.0.bn1.weight")->tensor.to_vector<float>(), std::vector<float>(32, 1.0F));
+  EXPECT_EQ(state("resnet18:width=4,zero-init=on").find("layer4.1.bn2.weight")->tensor.to_vector<float>(),
+            std::vector<float>(32, 0.0F));
+  EXPECT_EQ(state("resnet18:width=4,norm=group,groups=2,columns=2").find("columns.1.bn1.running_mean"),
+            nullptr);
+}
+
 TEST(BackboneTable, MistakesAreNamedWithTheNearestName) {
   const auto refused = [](const std::string& spec, const char* text) {
     EXPECT_THAT([&] { make_backbone(spec, {}); }, testing::ThrowsMessage<BadConfig>(testing::HasSubstr(text)))
@@ -44,6 +67,12 @@ TEST(BackboneTable, MistakesAreNamedWithTheNearestName) {
   refused("resnet18:width=99999999999999999999", "need an integer from 1 to 1024");
   refused("resnet18:stem=cifra", "unknown stem \"cifra\": nearest is \"cifar\"");
   refused("resnet18:columns=0", "columns '0', need an integer from 1 to 1000");
+  refused("resnet18:norm=layer", "norm 'layer', need batch or group");
+  refused("resnet18:width=48,norm=group", "32 groups of 48 channels");
+  refused("resnet18:groups=2", "groups without norm=group");
+  refused("resnet18:stem=imagenet,stem-padding=2", "stem-padding is of stem=cifar");
+  refused("resnet18:stem-padding=3", "need an integer from 1 to 2");
+  refused("resnet18:activation=gelu", "need relu or mish");
   refused("resnet18:width", "option 'width', need name=value");
   refused("resnet18:width=4,width=8", "given twice");
 }
