@@ -147,6 +147,9 @@ void store(const RunDirectory& run, Snapshot& snapshot, std::int64_t keep) {
 CheckpointWriter::CheckpointWriter(RunDirectory& run, std::int64_t keep, bool background)
     : run_(run), keep_(keep), background_(background) {
   sweep(checkpoints_of(run.path()));
+  // A kill may have come between a new checkpoint and the end of an old one.
+  const std::vector<io::Path> all = list_checkpoints(run.path());
+  if (!all.empty()) rotate(run.path(), all.back(), keep);
 }
 
 CheckpointWriter::~CheckpointWriter() {

@@ -18,7 +18,8 @@ namespace nagare::apps {
 
 class CheckpointWriter {
  public:
-  // The run keeps the newest `keep`, and is held by its lock. What a process that was killed left is swept away.
+  // The run keeps the newest `keep`, and is held by its lock. What a process that was killed left is swept away, and
+  // checkpoints that it should have removed; damaged ones are set aside before.
   // background: false stores within save()
   CheckpointWriter(RunDirectory& run, std::int64_t keep, bool background);
   // Waits; an error that nobody asked for is dropped.
