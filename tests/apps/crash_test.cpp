@@ -104,7 +104,8 @@ int dig(int depth, int limit) {  // NOLINT(misc-no-recursion)
 }
 
 TEST_F(CrashTest, AnEndlessRecursionIsReported) {
-  EXPECT_EXIT((begin(), errno = 0, dig(0, 1 << 30)), ExitedWithCode(kInternal), HasSubstr("crashed: SIGSEGV"));
+  EXPECT_EXIT((begin(), errno = 0, dig(0, 1 << 30)), ExitedWithCode(kInternal),
+              HasSubstr("crashed: SIGSEGV"));
 }
 
 TEST_F(CrashTest, AFaultAfterAFailedAllocationIsOutOfMemory) {
