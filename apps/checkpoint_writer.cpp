@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -35,6 +38,20 @@ struct Snapshot {
     return sum;
   }
 };
+
+// A loss can be finite and the update after it not. Such weights must not take the place of the last good ones.
+void check_finite(const Snapshot& snapshot) {
+  for (const io::NamedTensor& part : snapshot.network) {
+    if (part.tensor.dtype() != DType::f32) continue;
+    const std::span<const float> values(part.tensor.data<float>(),
+                                        static_cast<std::size_t>(part.tensor.numel()));
+    if (std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) continue;
+    throw Diverged(
+        fmt::format("the network is not finite after step {} ({}): it is not saved\n"
+                    "go on from the checkpoint before by --resume, or lower the learning rate",
+                    snapshot.manifest.step, part.name));
+  }
+}
 
 std::string megabytes(std::uint64_t bytes) {
   return fmt::format("{:.1f} MB", static_cast<double>(bytes) * 1e-6);
@@ -128,6 +145,10 @@ void store(const RunDirectory& run, Snapshot& snapshot, std::int64_t keep) {
   const io::Path parent = checkpoints_of(run.path());
   const std::string name = step_name(snapshot.manifest.step);
   const io::Path unfinished = parent / fmt::format("{}{}-{}", kUnfinished, name, getpid());
+  // Not made anew when it was taken away: the rest of the run would be elsewhere.
+  if (!io::exists(run.path()))
+    throw CannotWrite("the run directory " + printable(run.path().string()) +
+                      " is gone: No such file or directory");
   io::make_directories(parent);
   check_space(parent, snapshot.bytes());
   run.sync_metrics();  // the lines that the manifest counts outlive what it describes
@@ -162,6 +183,7 @@ void CheckpointWriter::save(Manifest manifest, const nn::StateList& state) {
   manifest.metrics_bytes = static_cast<std::int64_t>(run_.metrics_bytes());
   auto snapshot = std::make_shared<Snapshot>(
       Snapshot{.manifest = std::move(manifest), .network = io::to_disk(network), .rest = io::to_disk(rest)});
+  check_finite(*snapshot);
   if (!background_) return store(run_, *snapshot, keep_);
   try {
     stored_ = std::async(std::launch::async, [this, snapshot]() mutable {

@@ -25,6 +25,7 @@ ExitCode run_list(const Settings& settings, Console& console);
 ExitCode run_info(const Settings& settings, Console& console);
 ExitCode run_report(const Settings& settings, Console& console);
 ExitCode run_sweep(const Settings& settings, Console& console);
+ExitCode run_doctor(const Settings& settings, Console& console);
 ExitCode run_data(const Settings& settings, Console& console);
 ExitCode run_checkpoint(const Settings& settings, Console& console);
 ExitCode run_version(const Settings& settings, Console& console);

@@ -13,10 +13,12 @@
 #include "apps/crash.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
+#include "engine/text/printable.h"
 
 namespace nagare::apps {
 namespace {
 
+constexpr const char* kLevelNames[] = {"error", "warning", "info", "debug"};
 constexpr double kTerminalSeconds = 0.1;
 constexpr double kPlainSeconds = 30.0;
 
@@ -52,30 +54,39 @@ void Console::result(std::string_view text) const {
     throw CannotWrite(std::string("cannot write to stdout: ") + std::strerror(errno));
 }
 
-void Console::line(std::string_view text, bool silent) {
-  crash::add_line(text);
-  if (!silent) {
+const char* to_string(LogLevel level) { return kLevelNames[static_cast<std::size_t>(level)]; }
+
+LogLevel parse_log_level(const std::string& word) {
+  const auto found = std::ranges::find(kLevelNames, word);
+  if (found == std::end(kLevelNames))
+    throw BadConfig("--log-level " + printable(word) + ": need error, warning, info or debug");
+  return static_cast<LogLevel>(found - std::begin(kLevelNames));
+}
+
+void Console::line(LogLevel level, std::string_view text) {
+  const bool heading = level == LogLevel::error || level == LogLevel::warning;
+  std::string whole = (heading ? std::string(to_string(level)) + ": " : "") + std::string(text) + "\n";
+  for (std::size_t at = whole.find('\n'); at + 1 < whole.size(); at = whole.find('\n', at + 1)) {
+    if (level == LogLevel::error) whole.insert(at + 1, "  ");
+  }
+  crash::add_line(whole);
+  if (level <= level_) {
     end_progress();
-    const std::string whole = std::string(text) + "\n";
     std::fwrite(whole.data(), 1, whole.size(), stderr);
   }
-  if (log_) log_(std::string(text) + "\n");
+  if (log_ && (level <= LogLevel::info || level <= level_)) log_(level, text);
 }
 
-void Console::note(std::string_view text) { line(text, quiet_); }
+void Console::note(std::string_view text) { line(LogLevel::info, text); }
 
-void Console::warning(std::string_view text) { line("warning: " + std::string(text), quiet_); }
+void Console::warning(std::string_view text) { line(LogLevel::warning, text); }
 
-void Console::error(std::string_view message) {
-  std::string text = "error: " + std::string(message);
-  for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 3)) {
-    text.replace(at, 1, "\n  ");
-  }
-  line(text, false);
-}
+void Console::debug(std::string_view text) { line(LogLevel::debug, text); }
+
+void Console::error(std::string_view message) { line(LogLevel::error, message); }
 
 void Console::progress(const Fields& fields, bool last) {
-  if (quiet_) return;
+  if (level_ < LogLevel::info) return;
   const bool terminal = is_terminal();
   const double now = now_seconds();
   if (!last && now - last_progress_ < (terminal ? kTerminalSeconds : kPlainSeconds)) return;
@@ -89,7 +100,7 @@ void Console::progress(const Fields& fields, bool last) {
       std::ranges::replace(compact, ' ', '_');
       text += (text.empty() ? "" : " ") + key + "=" + compact;
     }
-    line(text, false);
+    line(LogLevel::info, text);
     return;
   }
   std::fprintf(stderr, "\r\033[K%s", fit(fields, terminal_width()).c_str());

@@ -1,5 +1,6 @@
 #pragma once
-// What the user sees: results on stdout, everything else on stderr (and in the run's log, when there is one).
+// What the user sees: results on stdout, everything else on stderr, as far as its level is asked for. The run's log, when
+// there is one, holds every line of level info or above, and of level debug when that is asked for.
 #include <functional>
 #include <string>
 #include <string_view>
@@ -8,13 +9,21 @@
 
 namespace nagare::apps {
 
+enum class LogLevel { error, warning, info, debug };
+
+const char* to_string(LogLevel level);
+// "error", "warning", "info" or "debug"; BadConfig for another word.
+LogLevel parse_log_level(const std::string& word);
+
 class Console {
  public:
   // A document or table for stdout. CannotWrite when it does not get there.
   void result(std::string_view text) const;
-  // One line for people; nothing under --quiet, but always in the log.
+  // One line for people, of level info.
   void note(std::string_view line);
   void warning(std::string_view line);
+  // For whoever looks for a fault.
+  void debug(std::string_view line);
   // First line "error: ...", further lines indented as hints. Never silenced.
   void error(std::string_view message);
 
@@ -23,18 +32,19 @@ class Console {
   using Fields = std::vector<std::pair<std::string, std::string>>;
   void progress(const Fields& fields, bool last = false);
 
-  void set_quiet(bool quiet) { quiet_ = quiet; }
-  // Every line but redrawn progress goes there too.
-  void set_log(std::function<void(std::string_view)> log) { log_ = std::move(log); }
+  void set_level(LogLevel level) { level_ = level; }
+  // Every line but redrawn progress goes there too, with neither "warning: " nor a newline.
+  using Log = std::function<void(LogLevel level, std::string_view text)>;
+  void set_log(Log log) { log_ = std::move(log); }
 
  private:
-  void line(std::string_view text, bool silent);
+  void line(LogLevel level, std::string_view text);
   void end_progress();
 
-  bool quiet_ = false;
-  bool progress_open_ = false;   // the cursor stands behind a progress line
-  double last_progress_ = -1e9;  // seconds
-  std::function<void(std::string_view)> log_;
+  LogLevel level_ = LogLevel::info;  // of what stderr shows
+  bool progress_open_ = false;       // the cursor stands behind a progress line
+  double last_progress_ = -1e9;      // seconds
+  Log log_;
 };
 
 // Rows of cells as aligned columns; the first row is the heading.

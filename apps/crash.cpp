@@ -254,6 +254,9 @@ void install() {
   known.build_id.set("unknown");
   dl_iterate_phdr(&read_build_id, nullptr);
   std::set_terminate(&on_terminate);
+  // A limit that is met and a reader that is gone are errors of write(), and are reported as such.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   if constexpr (kSanitized) return;
   // The first call loads libgcc's unwinder, which allocates: not in the handler, then.
   std::array<void*, 1> frame{};

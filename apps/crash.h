@@ -16,7 +16,7 @@
 
 namespace nagare::apps::crash {
 
-// Call once, first of all. Signals that something else handles already are left alone.
+// Call once, first of all. Signals that something else handles already are left alone. SIGXFSZ and SIGPIPE are ignored.
 void install();
 
 // What the report says of the run. Cut where it is longer than a report needs. A path that is empty: no run, no files.

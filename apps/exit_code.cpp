@@ -1,6 +1,7 @@
 #include "apps/exit_code.h"
 
 #include <new>
+#include <system_error>
 
 #include "engine/device/errors.h"
 #include "kernels/device_error.h"
@@ -36,6 +37,12 @@ Failure describe(const std::exception_ptr& error) {
         "container may set the limit"};
   } catch (const Diverged& e) {
     return {ExitCode::diverged, e.what()};
+  } catch (const std::system_error& e) {
+    if (e.code() != std::errc::resource_unavailable_try_again)
+      return {ExitCode::internal, std::string("internal fault: ") + e.what()};
+    return {ExitCode::memory, "no thread can be started: " + e.code().message() +
+                                  "\nulimit -u and the container's limit on processes "
+                                  "set how many there may be"};
   } catch (const std::exception& e) {
     return {ExitCode::internal, std::string("internal fault: ") + e.what()};
   } catch (...) {

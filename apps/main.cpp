@@ -59,6 +59,15 @@ constexpr char kInfoExamples[] =
     "  nagare info                   version, processor, memory, GPU, optional libraries\n"
     "  nagare info --device cuda     exit 7 with the reason when no GPU can be used";
 
+constexpr char kDoctorExamples[] =
+    "Examples:\n"
+    "  nagare doctor                                 processor, memory, limits, GPU, libraries, the working "
+    "directory\n"
+    "  nagare doctor --out runs/emp --data cifar10:DIR --device cuda     what that run would need\n"
+    "Each line is ok, a warning or a problem, with what to do about it. Exit code: 0 without a problem, else "
+    "the\n"
+    "code that a run would end with: 4 data, 6 output, 7 GPU, 8 memory.";
+
 constexpr char kDataExamples[] =
     "Examples:\n"
     "  nagare data show cifar10:DIR                  sizes, classes, mean and deviation\n"
@@ -101,6 +110,8 @@ constexpr Command kCommands[] = {
     {"sweep", kSweep | kTrain, "a grid of training runs and the table of their results", kSweepExamples,
      &run_sweep},
     {"list", kList, "what there is to choose from", kListExamples, &run_list},
+    {"doctor", kDoctor, "what is wrong with this machine, and what to do about it", kDoctorExamples,
+     &run_doctor},
     {"info", kInfo, "this program and this machine", kInfoExamples, &run_info},
     {"data", kData, "look at a source of images and at a stream", kDataExamples, &run_data},
     {"checkpoint", kCheckpoint, "are checkpoints whole, what do they hold, do they differ",
@@ -116,7 +127,8 @@ ExitCode run(std::span<char* const> arguments, Console& console) {
   }
   std::vector<std::string> warnings;
   const Settings settings = collect(invocation.flags, warnings);
-  console.set_quiet(settings.options().quiet);
+  const Options& options = settings.options();
+  console.set_level(options.quiet ? LogLevel::error : parse_log_level(options.log_level));
   for (const std::string& warning : warnings) console.warning(warning);
   if constexpr (kBuiltWithCuda) use(find_library_search([](const char* name) { return std::getenv(name); }));
   return invocation.command->run(settings, console);

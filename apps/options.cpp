@@ -6,10 +6,10 @@ namespace nagare::apps {
 namespace {
 
 constexpr double kMany = 9e15;  // whole numbers up to here are exact as double
-constexpr unsigned kUsesData = kTrain | kEval | kEmbed | kData;
+constexpr unsigned kUsesData = kTrain | kEval | kEmbed | kData | kDoctor;
 constexpr unsigned kComputes = kTrain | kEval | kEmbed;
-constexpr unsigned kEvery =
-    kTrain | kEval | kEmbed | kList | kInfo | kData | kVersionCommand | kReport | kSweep | kCheckpoint;
+constexpr unsigned kEvery = kTrain | kEval | kEmbed | kList | kInfo | kData | kVersionCommand | kReport |
+                            kSweep | kCheckpoint | kDoctor;
 
 #define NAGARE_FIELD(member) [](Options& o) -> Field { return &o.member; }
 
@@ -558,7 +558,7 @@ constexpr OptionRow kOptions[] = {
 
     {.key = "out",
      .group = "Output",
-     .commands = kTrain | kEmbed | kReport,
+     .commands = kTrain | kEmbed | kReport | kDoctor,
      .field = NAGARE_FIELD(out),
      .value = "PATH",
      .help = "train: the run directory (runs/DATE-TIME when left out); embed: file name without ending; "
@@ -632,12 +632,19 @@ constexpr OptionRow kOptions[] = {
      .help = "one JSON document on stdout instead of a table",
      .runtime = true,
      .only_flag = true},
+    {.key = "log-level",
+     .group = "Output",
+     .commands = kEvery,
+     .field = NAGARE_FIELD(log_level),
+     .value = "LEVEL",
+     .help = "what stderr shows: error, warning, info, debug; a run's log.jsonl has at least info",
+     .runtime = true},
     {.key = "quiet",
      .group = "Output",
      .commands = kEvery,
      .field = NAGARE_FIELD(quiet),
      .value = "",
-     .help = "only results and errors",
+     .help = "only results and errors: --log-level error",
      .runtime = true,
      .only_flag = true},
     {.key = "dry-run",
@@ -651,7 +658,7 @@ constexpr OptionRow kOptions[] = {
 
     {.key = "device",
      .group = "Machine",
-     .commands = kComputes | kInfo,
+     .commands = kComputes | kDoctor | kInfo,
      .field = NAGARE_FIELD(device),
      .value = "NAME",
      .help = "auto (a GPU when it can be used), cpu, cuda, cuda:INDEX",
@@ -664,7 +671,7 @@ constexpr OptionRow kOptions[] = {
      .help = "of activations: fp32, bf16, auto (bf16 where the hardware has it)"},
     {.key = "threads",
      .group = "Machine",
-     .commands = kComputes | kInfo,
+     .commands = kComputes | kDoctor | kInfo,
      .field = NAGARE_FIELD(threads),
      .value = "N",
      .help = "CPU threads; 0: one per core",

@@ -31,6 +31,7 @@ struct Options {
   std::string precision = "auto";
   std::int64_t threads = 0;
   bool quiet = false;
+  std::string log_level = "info";
   bool json = false;
   std::string profile;
   // data and stream
@@ -101,6 +102,7 @@ enum CommandSet : unsigned {
   kReport = 128,
   kSweep = 256,
   kCheckpoint = 512,
+  kDoctor = 1024,
 };
 
 struct OptionRow {

@@ -97,7 +97,9 @@ void Recorder::on_step(const ssl::StepReport& report) {
 
 void Recorder::on_settled() {
   const bool due = options_.checkpoint_every > 0 ? step_ % options_.checkpoint_every == 0 : task_ended_;
-  if (due) begin_saving();
+  if (!due) return;
+  begin_saving();
+  console_.debug(fmt::format("checkpoint of step {}: copied, being stored", step_));
 }
 
 void Recorder::show_progress(const ssl::StepReport& report, bool last) {

@@ -16,6 +16,7 @@
 #include "apps/exit_code.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
+#include "engine/io/probe.h"
 #include "engine/text/printable.h"
 
 namespace nagare::apps {
@@ -24,18 +25,10 @@ namespace {
 constexpr char kLockName[] = ".lock";
 constexpr char kConfigName[] = "config.resolved.toml";
 constexpr char kStatusName[] = "STATUS.json";
-constexpr char kLogName[] = "log.txt";
+constexpr char kLogName[] = "log.jsonl";
 constexpr char kMetricsName[] = "metrics.jsonl";
 
 std::string shown(const io::Path& path) { return printable(path.string()); }
-
-// `path` itself, or the closest parent that is there.
-io::Path nearest_existing(const io::Path& path) {
-  std::error_code error;
-  io::Path at = std::filesystem::absolute(path);
-  while (!std::filesystem::exists(at, error) && at.has_relative_path()) at = at.parent_path();
-  return at;
-}
 
 struct flock whole_file() {
   struct flock lock {};
@@ -71,7 +64,9 @@ void refuse_if_held(const io::Path& directory) {
 // this process can drop it by being closed.
 int lock_file(const io::Path& directory) {
   const io::Path path = directory / kLockName;
-  const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  int descriptor = -1;
+  do descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+  while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) throw CannotWrite(shown(path) + ": " + std::strerror(errno));
   struct flock lock = whole_file();
   if (fcntl(descriptor, F_OFD_SETLK, &lock) == 0) {
@@ -95,7 +90,8 @@ int lock_file(const io::Path& directory) {
 bool is_beginning(const std::filesystem::directory_entry& entry) {
   const std::string name = entry.path().filename().string();
   std::error_code error;
-  return name == kLockName || name.starts_with(std::string(kConfigName) + ".tmp-") ||
+  return name == kLockName || name.starts_with(io::kProbePrefix) ||
+         name.starts_with(std::string(kConfigName) + ".tmp-") ||
          ((name == kLogName || name == kMetricsName) && entry.file_size(error) == 0 && !error);
 }
 
@@ -173,11 +169,8 @@ void RunDirectory::check_unlocked(const io::Path& path, bool resume) {
     throw CannotWrite(name + " holds a run already\ngo on with it by --resume, or choose another --out");
   }
   if (kind != Kind::run && resume) throw BadCheckpoint(name + ": there is no run to resume");
-  const io::Path nearest = nearest_existing(path);
-  if (!std::filesystem::is_directory(nearest))
-    throw CannotWrite(name + ": " + shown(nearest) + " is not a directory");
-  if (access(nearest.c_str(), W_OK) != 0)
-    throw CannotWrite(name + ": " + shown(nearest) + ": " + std::strerror(errno));
+  const std::string obstacle = io::probe_writing(path);
+  if (!obstacle.empty()) throw CannotWrite(name + ": " + obstacle);
 }
 
 RunDirectory::RunDirectory(const io::Path& path, bool resume) : path_(path) {
@@ -258,6 +251,6 @@ void RunDirectory::sweep() const {
   for (const io::Path& path : left) std::filesystem::remove(path, error);
 }
 
-void RunDirectory::add_log(std::string_view text) { log_->append(text); }
+void RunDirectory::add_log(std::string_view json_line) { log_->append(std::string(json_line) + "\n"); }
 
 }  // namespace nagare::apps

@@ -9,7 +9,7 @@
 //   RUN/events.out.tfevents.*   the same numbers for TensorBoard, one file per session
 //   RUN/results.json            the end of the run
 //   RUN/gallery.safetensors     what nagare report shows beside numbers, see ssl/eval/gallery.h
-//   RUN/log.txt                 what stderr said
+//   RUN/log.jsonl               what stderr said: wall, level, step, text
 //   RUN/checkpoints/            see checkpoint.h
 #include <cstdint>
 #include <memory>
@@ -76,7 +76,8 @@ class RunDirectory {
   void sweep() const;
   // Of STATUS.json; "" when there is none that can be read.
   std::string state() const;
-  void add_log(std::string_view text);
+  // One line of log.jsonl, the newline not included.
+  void add_log(std::string_view json_line);
 
  private:
   static void check_unlocked(const io::Path& path, bool resume);

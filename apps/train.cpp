@@ -9,6 +9,7 @@
 #include "apps/command.h"
 #include "apps/crash.h"
 #include "apps/machine.h"
+#include "apps/memory_plan.h"
 #include "apps/presets.h"
 #include "apps/recorder.h"
 #include "apps/report.h"
@@ -157,11 +158,21 @@ ExitCode dry_run(const Settings& settings, const Session& session, Console& cons
   return ExitCode::done;
 }
 
+// Text that is not UTF-8 (a path may be anything) is shown as far as it is.
+std::string log_line(LogLevel level, std::int64_t step, std::string_view text) {
+  const Json line = {
+      {"wall", io::wall_seconds()}, {"level", to_string(level)}, {"step", step}, {"text", text}};
+  return line.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 // The console's lines go into the run's log for as long as this lives.
 class LogToRun {
  public:
-  LogToRun(Console& console, RunDirectory& directory) : console_(console) {
-    console.set_log([&directory](std::string_view text) { directory.add_log(text); });
+  explicit LogToRun(const Run& run) : console_(run.console) {
+    const ssl::Trainer& trainer = *run.session.trainer;
+    console_.set_log([&directory = run.directory, &trainer](LogLevel level, std::string_view text) {
+      directory.add_log(log_line(level, trainer.steps_done(), text));
+    });
   }
   ~LogToRun() { console_.set_log({}); }
   LogToRun(const LogToRun&) = delete;
@@ -200,7 +211,10 @@ Trained begin_files(const Run& run, ResumePoint* point) {
 // Whatever happens from here on stands in STATUS.json.
 // point: of a run that goes on; nullptr for a new one.
 ExitCode train_in_directory(const Run& run, ResumePoint* point) {
-  const LogToRun log(run.console, run.directory);
+  const MemoryPlan plan = plan_memory(run.session);
+  const MemoryLimit limit = memory_limit();
+  check_memory(plan, limit);
+  const LogToRun log(run);
   crash::set_run({.directory = run.directory.path().string(),
                   .configuration = (run.directory.path() / kConfigName).string(),
                   .method = run.options.method,
@@ -217,11 +231,16 @@ ExitCode train_in_directory(const Run& run, ResumePoint* point) {
     const Trained before = begin_files(run, point);
     status("running", {.code = ExitCode::done, .message = ""});
     announce(run.session, run.options, run.directory.path(), run.console);
+    run.console.debug(describe(plan, limit));
     return train(run, before);
   } catch (...) {
     const Failure failure = describe(std::current_exception());
-    run.directory.add_log("error: " + failure.message + "\n");
-    status("failed", failure);
+    try {
+      run.directory.add_log(log_line(LogLevel::error, trainer.steps_done(), failure.message));
+      status("failed", failure);
+    } catch (const CannotWrite&) {
+      // What went wrong first is what the user must hear of.
+    }
     throw;
   }
 }

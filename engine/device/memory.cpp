@@ -111,9 +111,10 @@ std::shared_ptr<void> allocate(Device device, std::size_t bytes) {
     block = cuda_runtime::allocate(size);
   }
   if (block == nullptr) {
-    throw OutOfMemory("out of memory on " + std::string(to_string(device)) + ": " + std::to_string(bytes) +
-                      " bytes asked for, " + std::to_string(usage(device).in_use.load()) +
-                      " in use; --stream-batch, --replay, --eval.batch and the model's width lower it");
+    throw OutOfMemory(
+        "out of memory on " + std::string(to_string(device)) + ": " + std::to_string(bytes) +
+        " bytes asked for, " + std::to_string(usage(device).in_use.load()) +
+        " in use; --stream-batch, --replay, --buffer, --eval.batch and the model's width lower it");
   }
   usage(device).add(size);
   return {block, [device, size](void* freed) {

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "apps/checkpoint_writer.h"
@@ -305,6 +306,18 @@ TEST_F(CheckpointTest, AFailedSaveIsSaidAndCostsNoOldCheckpoint) {
     }
     EXPECT_THAT(names(), ElementsAre("LATEST", "step-000000001", "step-000000002"));
     EXPECT_EQ(newest_checkpoint(run_.path()).path, at(2));
+  }
+}
+
+TEST_F(CheckpointTest, ANetworkThatIsNotFiniteIsNotStored) {
+  save(1, 1);
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    CheckpointWriter writer(run_, 1, kBackground);
+    fill(2);
+    *weight_.data<float>() = bad;
+    EXPECT_THAT([&] { writer.save(manifest(2), state_); },
+                testing::ThrowsMessage<Diverged>(testing::HasSubstr("not finite after step 2")));
+    EXPECT_THAT(names(), ElementsAre("LATEST", "step-000000001")) << "the one before is kept";
   }
 }
 

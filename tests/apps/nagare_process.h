@@ -1,5 +1,6 @@
 #pragma once
 // Runs the `nagare` that lies beside the test program, as a user would, and keeps what it said.
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <filesystem>
@@ -27,6 +28,23 @@ struct Launch {
 };
 
 Outcome run_nagare(const std::vector<std::string>& arguments, const Launch& launch = {});
+
+// A soft limit of this process, which its children inherit, for as long as this lives.
+class Limited {
+ public:
+  Limited(__rlimit_resource resource, rlim_t soft) : resource_(resource) {
+    getrlimit(resource, &before_);
+    const rlimit lower{.rlim_cur = soft, .rlim_max = before_.rlim_max};
+    setrlimit(resource, &lower);
+  }
+  ~Limited() { setrlimit(resource_, &before_); }
+  Limited(const Limited&) = delete;
+  Limited& operator=(const Limited&) = delete;
+
+ private:
+  __rlimit_resource resource_;
+  rlimit before_{};
+};
 
 // A path inside, as an argument.
 std::string operator/(const TemporaryDirectory& directory, const std::string& name);

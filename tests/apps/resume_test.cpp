@@ -262,7 +262,7 @@ TEST_F(ResumedRunTest, TheLockOfAKilledProcessIsFreeAtOnce) {
 // Killed before its configuration was written: the same command begins again.
 TEST_F(ResumedRunTest, WhatWasHardlyBegunIsBegunAgain) {
   std::filesystem::create_directories(run());
-  for (const char* name : {".lock", "log.txt", "metrics.jsonl", "config.resolved.toml.tmp-12-0"})
+  for (const char* name : {".lock", "log.jsonl", "metrics.jsonl", "config.resolved.toml.tmp-12-0"})
     write_all(run() + "/" + name, "");
   EXPECT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
   EXPECT_FALSE(std::filesystem::exists(run() + "/config.resolved.toml.tmp-12-0"));

@@ -61,7 +61,8 @@ TEST_F(RunTest, LeavesACompleteRunDirectory) {
   EXPECT_THAT(read_all(run() + "/config.resolved.toml"),
               AllOf(HasSubstr("seed = 5  # --seed"), HasSubstr("optim.lr = 0.1  # default")));
   EXPECT_EQ(read_json(run() + "/env.json")["device"], "cpu");
-  EXPECT_THAT(read_all(run() + "/log.txt"), HasSubstr("after task 1: knn"));
+  EXPECT_THAT(read_all(run() + "/log.jsonl"),
+              HasSubstr(R"("level":"info","step":2,"text":"after task 1: knn)"));
   EXPECT_TRUE(std::filesystem::exists(run() + "/gallery.safetensors"));
 
   const json results = read_json(run() + "/results.json");
@@ -151,7 +152,7 @@ class DivergedTest : public RunTest {
       names.insert(entry.path().filename());
     EXPECT_THAT(names, testing::UnorderedElementsAre(".lock", "STATUS.json", "config.resolved.toml",
                                                      "env.json", testing::StartsWith("events.out.tfevents."),
-                                                     "log.txt", "metrics.jsonl"));
+                                                     "log.jsonl", "metrics.jsonl"));
   }
 };
 

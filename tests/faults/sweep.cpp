@@ -233,6 +233,12 @@ class Sweep {
     }
     if (fs::exists(run / "STATUS.json") && !nlohmann::json::accept(test::read_all(run / "STATUS.json")))
       return "STATUS.json is no JSON";
+    if (fs::exists(run / "checkpoints")) {
+      const test::Outcome verified =
+          test::run_nagare({"checkpoint", "verify", run.string()}, {.environment = environment_});
+      const bool none = verified.err.find("holds no checkpoint") != std::string::npos;
+      if (verified.exit_code != 0 && !none) return "a damaged checkpoint: " + verified.out + verified.err;
+    }
     if (outcome.exit_code != 0) {
       const test::Outcome again =
           test::run_nagare(command(run, holds_run(run)), {.environment = environment_});
