@@ -1,5 +1,6 @@
 #pragma once
 // The first hidden layer of a projector as a feature, in evaluation mode: ReLU(BN(W x + b)), without BN where the head has none.
+// A head with another activation (DINO's GELU) is judged behind ReLU all the same: checkpoints hold no activation.
 //
 // EMP-SSL's own evaluation judges it instead of the backbone's features (Tong et al., arXiv:2304.03977, and its published
 // code: 4096 wide).

@@ -30,8 +30,8 @@ struct TrainOptions {
   std::int64_t max_steps = 0;        // end after this many updates; 0: with the stream
   std::int64_t eval_every = 0;       // updates between evaluations; 0: at task ends only
   optim::OptimizerOptions optimizer;
-  optim::ScheduleOptions
-      schedule;  // its length is set to the planned number of updates, of the run or of the task
+  // Its length is set to the planned number of updates, of the run or of the task.
+  optim::ScheduleOptions schedule;
   // At the first batch of every task: the schedules of rates and momentum networks begin anew, each for the length of its
   // task; the optimiser forgets its momenta and counts. Both need a stream that exposes its boundaries.
   bool restart_schedule = false;
@@ -83,10 +83,10 @@ struct TrainResult {
 class Trainer final : private Learner {
  public:
   // method and strategy are moved in; dataset must outlive the trainer.
-  Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> method,
-          std::unique_ptr<Strategy> strategy, const TrainOptions& options);
   // errors  BadConfig: steps per batch below 1, a restart where boundaries are hidden, a schedule that does not fit into the
   //         run or, restarted, into a task
+  Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> method,
+          std::unique_ptr<Strategy> strategy, const TrainOptions& options);
   // The strategy holds on to it.
   Trainer(const Trainer&) = delete;
   Trainer& operator=(const Trainer&) = delete;
