@@ -36,11 +36,19 @@ Settings collect(std::span<const FlagValue> given, std::vector<std::string>& war
   for (const FlagValue& flag : given) {
     flags.assign(flag.key, flag.text, "--" + std::string(short_form(flag.key)));
   }
+  Settings over;  // what outweighs the preset
+  if (flags.is_set("config")) assign_config(over, flags.options().config);
+  warnings = over.assign_environment();
+  over.assign_all(flags);
+
   Settings settings;
   if (flags.is_set("preset")) assign_preset(settings, flags.options().preset);
-  if (flags.is_set("config")) assign_config(settings, flags.options().config);
-  warnings = settings.assign_environment();
-  settings.assign_all(flags);
+  // The preset's options are those of its own method and strategy: others do not have them, or mean something else.
+  if (over.is_set("method.name") && over.options().method != settings.options().method)
+    settings.forget_free_options("method");
+  if (over.is_set("strategy.name") && over.options().strategy != settings.options().strategy)
+    settings.forget_free_options("strategy");
+  settings.assign_all(over);
   return settings;
 }
 

@@ -9,7 +9,7 @@
 
 namespace nagare::apps {
 
-// Weakest source first; the flags also say which preset and file there are. A warning per variable of the environment
+// Weakest source first; a preset's --method.KEY and --strategy.KEY count for its own method and strategy alone; the flags also say which preset and file there are. A warning per variable of the environment
 // that looks like an option and is none.
 // errors  BadConfig naming the place of a mistake
 Settings collect(std::span<const FlagValue> flags, std::vector<std::string>& warnings);

@@ -81,7 +81,7 @@ std::vector<Entry> readout_entries() {
 std::vector<Entry> model_entries() {
   std::vector<Entry> entries;
   for (const models::BackboneRow& row : models::backbone_rows())
-    entries.push_back({row.name, row.summary, row.reference, {}});
+    entries.push_back({row.name, std::string(row.summary) + " (" + row.options + ")", row.reference, {}});
   return entries;
 }
 

@@ -252,6 +252,12 @@ std::vector<std::string> Settings::assign_environment() {
   return warnings;
 }
 
+void Settings::forget_free_options(const std::string& kind) {
+  FreeOptions& options = *std::get<FreeOptions*>(find_option(kind + ".any")->field(options_));
+  for (const auto& [key, text] : options) origins_.erase(kind + "." + key);
+  options.clear();
+}
+
 void Settings::assign_all(const Settings& other) {
   for (const auto& [key, origin] : other.origins_) {
     const OptionRow* row = find_option(key);

@@ -29,6 +29,9 @@ class Settings {
   // Variables NAGARE_*. Returns one warning per variable that begins so but names no option.
   std::vector<std::string> assign_environment();
 
+  // Forgets the options of the method, or of the strategy ("method", "strategy"): all KIND.KEY.
+  void forget_free_options(const std::string& kind);
+
   // Every assigned value of `other`, over those here.
   void assign_all(const Settings& other);
 

@@ -168,7 +168,7 @@ class Sweep {
     double since;
   };
 
-  io::Path log_of(const Job& job) const { return out_ / "logs" / (job.cell.name + ".txt"); }
+  io::Path log_of(const Job& job) const { return out_ / ".logs" / (job.cell.name + ".txt"); }
   void start(std::size_t job);
   void ended(Running& running, int exit_code);
   void report(std::size_t job, const std::string& words) const;
@@ -223,7 +223,7 @@ void Sweep::write_state() const {
 }
 
 void Sweep::run(std::size_t slots) {
-  io::make_directories(out_ / "logs");
+  io::make_directories(out_ / ".logs");  // hidden: OUT/*/ are the runs
   for (std::size_t j = 0; j < jobs_.size(); ++j) {
     if (jobs_[j].state == State::finished) report(j, "has finished already");
     if (jobs_[j].state == State::skipped) report(j, "skipped: " + jobs_[j].reason);

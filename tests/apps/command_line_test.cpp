@@ -18,6 +18,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 constexpr int kUsage = 2;
+constexpr int kConfig = 3;
 constexpr double kHelpSeconds = 0.05;  // promised in the README
 
 TEST(CommandLineTest, HelpIsQuickAndTeaches) {
@@ -89,6 +90,22 @@ TEST(CommandLineTest, ListsComeFromTheTables) {
     }
   }
   EXPECT_THAT(run_nagare({"list", "methods"}).out, AllOf(HasSubstr("simclr"), HasSubstr("temperature")));
+}
+
+TEST(CommandLineTest, ModelsTellTheirOptions) {
+  EXPECT_THAT(run_nagare({"list", "models"}).out,
+              AllOf(HasSubstr("norm=batch|group"), HasSubstr("width=64")));
+}
+
+TEST(CommandLineTest, AnotherMethodThanThePresetsLeavesItsOptionsOut) {
+  const Outcome method = run_nagare({"train", "--preset", "demo", "--method", "simsiam", "--dry-run"});
+  EXPECT_EQ(method.exit_code, 0) << method.err;
+  const Outcome strategy = run_nagare({"train", "--preset", "demo", "--strategy", "er", "--dry-run"});
+  EXPECT_EQ(strategy.exit_code, 0) << strategy.err;
+  const Outcome asked = run_nagare(
+      {"train", "--preset", "demo", "--method", "simsiam", "--method.patch-scale", "0.5", "--dry-run"});
+  EXPECT_EQ(asked.exit_code, kConfig);
+  EXPECT_THAT(asked.err, HasSubstr("--method.patch-scale: simsiam: unknown option"));
 }
 
 // Every preset parses and its run can be made: its own method, strategy, stream and optimiser, on a tiny source of as many classes
