@@ -81,10 +81,7 @@ bool Evaluator::needs_hidden_layer() const {
 
 Evaluation Evaluator::evaluate(models::Backbone& backbone, const FeatureInput& input, std::int64_t tasks_seen,
                                const HiddenLayer* hidden) const {
-  if (needs_hidden_layer() && hidden == nullptr) {
-    throw BadConfig(
-        "--eval.bag-feature hidden: what was trained has no projector with a hidden layer; need backbone");
-  }
+  if (needs_hidden_layer() && hidden == nullptr) throw no_hidden_layer();
   const profile::Range range("evaluation");
   const std::int64_t start = io::monotonic_nanoseconds();
   LabelledFeatures bank{.features = extract_features(backbone, bank_.images, input, options_.batch),

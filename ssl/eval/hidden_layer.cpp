@@ -1,6 +1,5 @@
 #include "ssl/eval/hidden_layer.h"
 
-#include "engine/device/errors.h"
 #include "engine/ops/elementwise.h"
 
 namespace nagare::ssl {
@@ -30,6 +29,11 @@ std::optional<HiddenLayer> HiddenLayer::of(const Find& find, Device device) {
     Tensor(entry.tensor).copy_from(from);
   }
   return layer;
+}
+
+BadConfig no_hidden_layer() {
+  return BadConfig(
+      "--eval.bag-feature hidden: the method has no projector with a hidden layer; need backbone");
 }
 
 Tensor HiddenLayer::forward(const Tensor& features) const {

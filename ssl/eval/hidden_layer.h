@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/device/errors.h"
 #include "models/mlp.h"
 
 namespace nagare::ssl {
@@ -31,5 +32,8 @@ class HiddenLayer {
   models::Mlp layer_;
   std::int64_t dim_;
 };
+
+// What is said where the layer is asked for and missing.
+BadConfig no_hidden_layer();
 
 }  // namespace nagare::ssl

@@ -71,6 +71,7 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
       evaluator_(dataset, {stream_.task_classes, stream_.task_domains}, options.evaluation),
       evaluations_(stream_.tasks, evaluator_.readout_names()) {
   if (options.steps_per_batch < 1) throw BadConfig("steps per batch must be at least 1");
+  if (evaluator_.needs_hidden_layer() && !hidden_layer(*method_, options.device)) throw no_hidden_layer();
   plan_phases();
   strategy_->attach(*this);
   optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_, *strategy_));
@@ -99,6 +100,11 @@ void Trainer::plan_phases() {
     phase.steps += options_.steps_per_batch;
   }
   for (const Phase& phase : phases_) {
+    if (phase.steps == 0 && options_.restart_schedule) {
+      throw BadConfig(
+          "schedule.restart is \"task\", and a task has no updates of its own, as with strategy joint: need "
+          "never");
+    }
     options_.schedule.steps = phase.steps;
     optim::check(options_.schedule);
   }

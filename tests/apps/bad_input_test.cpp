@@ -198,5 +198,18 @@ TEST_F(BadInputTest, DevicesThatAreNone) {
   expect({"info", "--device", "cuda:99"}, kDevice, "cuda:99");
 }
 
+TEST(SetupTest, WhatCannotBeJudgedOrPlannedIsRefusedBeforeARunBegins) {
+  const TemporaryDirectory directory;
+  const std::string out = directory / "run";
+  const Outcome hidden = run_nagare(tiny_run(out, {"--method", "supervised", "--eval.readouts", "bag:knn",
+                                                   "--eval.bag", "grid", "--eval.bag-feature", "hidden"}));
+  EXPECT_EQ(hidden.exit_code, 3);
+  EXPECT_THAT(hidden.err, HasSubstr("no projector with a hidden layer"));
+  const Outcome joint = run_nagare(tiny_run(out, {"--strategy", "joint", "--schedule.restart", "task"}));
+  EXPECT_EQ(joint.exit_code, 3);
+  EXPECT_THAT(joint.err, HasSubstr("as with strategy joint: need never"));
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
 }  // namespace
 }  // namespace nagare::test
