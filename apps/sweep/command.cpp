@@ -16,6 +16,7 @@
 #include "apps/session.h"
 #include "apps/signals.h"
 #include "apps/sweep/child.h"
+#include "apps/sweep/earlier.h"
 #include "apps/sweep/table.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
@@ -304,8 +305,10 @@ ExitCode run_sweep(const Settings& settings, Console& console) {
   const Grid grid = read_grid(settings);
   const std::int64_t threads =
       options.slots > 1 ? std::max<std::int64_t>(1, describe_machine().cores / options.slots) : 0;
+  const std::vector<Cell> cells = cells_of(grid);
+  check_keeps_earlier(grid, cells, options.out);
   std::vector<Job> jobs;
-  for (const Cell& cell : cells_of(grid)) jobs.push_back(make_job(cell, options.out, threads));
+  for (const Cell& cell : cells) jobs.push_back(make_job(cell, options.out, threads));
   if (options.dry_run) return dry_run(jobs, console);
   catch_stop_signals();
   Sweep sweep(std::move(jobs), grid, options.out, console);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "apps/sweep/earlier.h"
 #include "apps/sweep/grid.h"
 #include "apps/sweep/table.h"
 #include "engine/device/errors.h"
@@ -81,6 +82,67 @@ TEST(SweepGridTest, RefusesWhatIsNoGrid) {
   refused({{"axis", "seed=1,2"}, {"seed", "3"}}, "an axis and an option at once");
 }
 
+// What a sweep with one cell of method simsiam and seed 1 leaves, and what another grid makes of it.
+class EarlierSweepTest : public testing::Test {
+ protected:
+  void leave(const std::string& state) const {
+    write_all(directory_ / "sweep.json",
+              R"({"schema": 1, "cells": [{"name": "simsiam_seed1",
+                  "values": {"method.name": "simsiam", "seed": "1"}, "state": ")" +
+                  state + "\"}]}");
+  }
+  void check(const std::vector<std::pair<std::string, std::string>>& given) const {
+    const apps::Grid grid = apps::read_grid(flags(given));
+    apps::check_keeps_earlier(grid, apps::cells_of(grid), directory_.path());
+  }
+  void refused(const std::vector<std::pair<std::string, std::string>>& given, const std::string& why) const {
+    EXPECT_THAT([&] { check(given); },
+                ThrowsMessage<BadConfig>(AllOf(HasSubstr("holds the sweep of another grid: " + why),
+                                               HasSubstr("choose another --out"))));
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(EarlierSweepTest, MayGrowAndDropsNothing) {
+  EXPECT_NO_THROW(check({{"axis", "seed=2"}})) << "there is none";
+  leave("waiting");
+  EXPECT_NO_THROW(check({{"axis", "method=simsiam"}, {"axis", "seed=1"}}));
+  EXPECT_NO_THROW(check({{"axis", "method=byol,simsiam"}, {"axis", "seed=3,2,1"}, {"epochs", "7"}}));
+  refused({{"axis", "method=simsiam"}, {"axis", "seed=2,3"}}, "seed has 1 there, and only 2, 3 here");
+  refused({{"axis", "method=byol"}, {"axis", "seed=1"}}, "method.name has simsiam there, and only byol here");
+  refused({{"axis", "seed=1"}, {"axis", "method=simsiam"}},
+          "the axes are method.name, seed there, seed, method.name here");
+  refused({{"axis", "method=simsiam"}, {"seed", "1"}},
+          "the axes are method.name, seed there, method.name here");
+}
+
+TEST_F(EarlierSweepTest, ASkippedCellMayGo) {
+  leave("skipped");
+  EXPECT_NO_THROW(check({{"axis", "seed=2"}}));
+}
+
+TEST_F(EarlierSweepTest, NamesThatChangePlacesAreOtherCells) {
+  write_all(directory_ / "sweep.json",
+            R"({"cells": [{"name": "datax", "values": {"data": "x"}, "state": "failed"},
+                          {"name": "dataa-b", "values": {"data": "a b"}, "state": "failed"}]})");
+  EXPECT_NO_THROW(check({{"axis", "data=x,a b,a/b"}}));
+  refused({{"axis", "data=a/b,a b,x"}}, "the run directory dataa-b is of other values here");
+}
+
+TEST_F(EarlierSweepTest, ADamagedFileIsNamed) {
+  for (const char* text : {"{}", "[", R"({"cells": [{}]})", R"({"cells": [{"state": "failed", "name": 3}]})",
+                           R"({"cells": [{"state": "failed", "name": "a", "values": {"seed": 1}}]})"}) {
+    write_all(directory_ / "sweep.json", text);
+    EXPECT_THAT(
+        [&] {
+          check({{"axis", "seed=2"}});
+        },
+        ThrowsMessage<BadData>(HasSubstr("sweep.json")))
+        << text;
+  }
+}
+
 std::vector<CellResult> results() {
   return {{.values = {"er", "1"}, .final_accuracy = 40, .average_accuracy = 50, .forgetting = 8},
           {.values = {"er", "2"}, .final_accuracy = 44, .average_accuracy = 54, .forgetting = 10},
@@ -153,6 +215,32 @@ TEST(SweepTest, RunsTheGridAndLeavesWhatHasFinished) {
   ASSERT_EQ(more.exit_code, 0) << more.err;
   EXPECT_THAT(more.err, HasSubstr("er_seed2: goes on"));
   EXPECT_EQ(json::parse(read_all(out + "/er_seed2/results.json"))["steps"], 4);
+}
+
+TEST(SweepTest, AnotherGridIsRefusedAndALargerOneGoesOn) {
+  const TemporaryDirectory directory;
+  const std::string out = directory / "s";
+  const auto sweep = [&](const std::string& seeds, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> all = {"--axis", "seed=" + seeds, "--max-steps", "1"};
+    all.insert(all.end(), more.begin(), more.end());
+    return run_nagare(tiny_sweep(out, all));
+  };
+  ASSERT_EQ(sweep("1").exit_code, 0);
+  const std::string state = read_all(out + "/sweep.json");
+  const std::string table = read_all(out + "/table.md");
+  for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--dry-run"}}) {
+    const Outcome other = sweep("2,3", more);
+    EXPECT_EQ(other.exit_code, kConfig);
+    EXPECT_THAT(other.err,
+                HasSubstr("holds the sweep of another grid: seed has 1 there, and only 2, 3 here"));
+  }
+  EXPECT_EQ(read_all(out + "/sweep.json"), state);
+  EXPECT_EQ(read_all(out + "/table.md"), table);
+  EXPECT_FALSE(std::filesystem::exists(out + "/seed2"));
+  const Outcome larger = sweep("2,1");
+  EXPECT_EQ(larger.exit_code, 0) << larger.err;
+  EXPECT_THAT(larger.err, AllOf(HasSubstr("seed1: has finished already"), HasSubstr("seed2: begins")));
+  EXPECT_EQ(state_of(out).size(), 2U);
 }
 
 TEST(SweepTest, DryRunListsCommandsAndWritesNothing) {
