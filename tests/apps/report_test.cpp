@@ -67,6 +67,31 @@ TEST_F(ReportTest, AComparisonIsOneSmallFileThatAsksForNothing) {
   EXPECT_THAT(page, AllOf(Not(HasSubstr("<b>")), HasSubstr("emp &lt;b&gt;&amp;&quot;1&quot;")));
 }
 
+TEST_F(ReportTest, ARunGivenTwiceCountsOnce) {
+  std::filesystem::create_directory_symlink(at("b"), at("link"));
+  const Outcome outcome =
+      run_nagare({"report", at("b"), at("c") + "/../b/.", at("link"), "--json"}, {.directory = at("c")});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("c/../b/. is left out: it is the run " + at("b")),
+                                 HasSubstr("link is left out")));
+  const nlohmann::json said = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(said["runs"], nlohmann::json::array({at("b")}));
+  EXPECT_EQ(said["report"], at("b") + "/report.html") << "as for one run";
+  EXPECT_THAT(read_all(at("b") + "/report.html"),
+              AllOf(Not(HasSubstr("Comparison of")), Not(HasSubstr(" ± "))));
+}
+
+TEST_F(ReportTest, ACopyOfARunIsNamed) {
+  std::filesystem::copy(at("b"), at("copy"), std::filesystem::copy_options::recursive);
+  const std::vector<std::string> arguments = {"report", at("b"), at("c"), "--out", at("copies.html")};
+  EXPECT_EQ(run_nagare(arguments).err, "");
+  std::vector<std::string> with_copy = arguments;
+  with_copy.insert(with_copy.begin() + 2, at("copy"));
+  const Outcome outcome = run_nagare(with_copy);
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, HasSubstr("b and copy have one configuration and one seed, 2"));
+}
+
 TEST_F(ReportTest, DamageCostsNothing) {
   const std::string report = at("c") + "/report.html";
   write_all(report, "older");
