@@ -66,7 +66,7 @@ constexpr char kDoctorExamples[] =
     "  nagare doctor --out runs/emp --data cifar10:DIR --device cuda     what that run would need\n"
     "Each line is ok, a warning or a problem, with what to do about it. Exit code: 0 without a problem, else "
     "the\n"
-    "code that a run would end with: 4 data, 6 output, 7 GPU, 8 memory.";
+    "code that a run would end with: 3 a wrong --data, 4 data, 6 output, 7 GPU, 8 memory.";
 
 constexpr char kDataExamples[] =
     "Examples:\n"

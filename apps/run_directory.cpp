@@ -169,8 +169,8 @@ void RunDirectory::check_unlocked(const io::Path& path, bool resume) {
     throw CannotWrite(name + " holds a run already\ngo on with it by --resume, or choose another --out");
   }
   if (kind != Kind::run && resume) throw BadCheckpoint(name + ": there is no run to resume");
-  const std::string obstacle = io::probe_writing(path);
-  if (!obstacle.empty()) throw CannotWrite(name + ": " + obstacle);
+  const io::WriteObstacle obstacle = io::probe_writing(path);
+  if (obstacle.error != 0) throw CannotWrite(name + ": " + obstacle.text);
 }
 
 RunDirectory::RunDirectory(const io::Path& path, bool resume) : path_(path) {

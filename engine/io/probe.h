@@ -7,15 +7,21 @@
 
 namespace nagare::io {
 
-// `path` itself, or the nearest parent that is there.
+// `path` itself, or the nearest parent that is there, absolute and without a "/." at its end. Empty when a relative path
+// begins at a working directory that is gone.
 Path nearest_existing(const Path& path);
 
 // What such a file's name begins with, should it ever stay behind.
 inline constexpr char kProbePrefix[] = ".nagare-probe-";
 
-// Creates a file in nearest_existing(directory), writes and syncs 4096 bytes, and removes it: "" or what went wrong, in
-// the system's words. Root is not fooled by permissions it does not need, nor a full disk by free inodes.
-std::string probe_writing(const Path& directory);
+struct WriteObstacle {
+  int error = 0;          // errno; 0: there is none
+  std::string text = "";  // "PATH: REASON": the system's words, or ours where those mislead
+};
+
+// Creates a file in nearest_existing(directory), writes and syncs 4096 bytes, and removes it. Root is not fooled by
+// permissions it does not need, nor a full disk by free inodes.
+WriteObstacle probe_writing(const Path& directory);
 
 struct FileSystem {
   std::uint64_t free_bytes = 0;  // that an ordinary user may take

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kernels/dispatch.h"
 #include "tests/apps/nagare_process.h"
 
 namespace nagare::test {
@@ -14,6 +15,7 @@ using nlohmann::json;
 using testing::AllOf;
 using testing::HasSubstr;
 
+constexpr int kConfig = 3;
 constexpr int kData = 4;
 constexpr int kCannotWrite = 6;
 constexpr int kDevice = 7;
@@ -76,8 +78,37 @@ TEST_F(DoctorTest, ALinkThatLeadsNowhere) {
   std::filesystem::create_symlink("/nowhere/at/all", directory_.path() / "run");
   const Outcome outcome = doctor();
   EXPECT_EQ(outcome.exit_code, kCannotWrite);
-  EXPECT_THAT(check_of(outcome, "output")["found"].get<std::string>(),
-              HasSubstr("No such file or directory"));
+  EXPECT_EQ(check_of(outcome, "output")["found"],
+            directory_ / "run" + ": a link to something that is not there");
+}
+
+TEST_F(DoctorTest, PathsAreShownWithoutADotAtTheirEnd) {
+  for (const char* end : {"", "/", "/.", "/./", "//./."}) {
+    const Outcome outcome = run_nagare({"doctor", "--json", "--out", directory_.path().string() + end});
+    EXPECT_THAT(check_of(outcome, "output")["found"].get<std::string>(),
+                testing::StartsWith(directory_.path().string() + ": "))
+        << end;
+  }
+  const Outcome here = run_nagare({"doctor", "--json"}, {.directory = directory_.path()});
+  EXPECT_THAT(check_of(here, "output")["found"].get<std::string>(),
+              testing::StartsWith(directory_.path().string() + ": "));
+  const Outcome root = run_nagare({"doctor", "--json", "--out", "//."});
+  EXPECT_THAT(check_of(root, "output")["found"].get<std::string>(),
+              testing::StartsWith("/ is there already"));
+}
+
+TEST_F(DoctorTest, ADirectoryThatHoldsSomething) {
+  directory_.write("run/notes", "mine");
+  const Outcome other = doctor();
+  EXPECT_EQ(other.exit_code, kCannotWrite);
+  EXPECT_EQ(check_of(other, "output")["found"],
+            directory_ / "run" + " is there already and is no run directory");
+  const std::string run = directory_ / "trained";
+  ASSERT_EQ(run_nagare(tiny_run(run, {"--max-steps", "1"})).exit_code, 0);
+  const json check = check_of(run_nagare({"doctor", "--json", "--out", run}), "output");
+  EXPECT_EQ(check["verdict"], "warning");
+  EXPECT_THAT(check["found"].get<std::string>(), HasSubstr("holds a run already"));
+  EXPECT_THAT(check["advice"].get<std::string>(), HasSubstr("--resume"));
 }
 
 TEST_F(DoctorTest, ADirectoryThatCannotBeWritten) {
@@ -85,13 +116,47 @@ TEST_F(DoctorTest, ADirectoryThatCannotBeWritten) {
   EXPECT_EQ(outcome.exit_code, 2) << "--out is given twice";
   const Outcome read_only = run_nagare({"doctor", "--json", "--out", "/proc/nagare"});
   EXPECT_EQ(read_only.exit_code, kCannotWrite);
-  EXPECT_THAT(check_of(read_only, "output")["found"].get<std::string>(), HasSubstr("/proc"));
+  EXPECT_EQ(check_of(read_only, "output")["found"], "/proc: a file system that takes no new files");
+  EXPECT_EQ(check_of(read_only, "output")["advice"], "choose another --out");
+  const Outcome train = run_nagare({"train", "--out", "/proc/nagare"});
+  EXPECT_EQ(train.exit_code, kCannotWrite);
+  EXPECT_EQ(train.err, "error: --out /proc/nagare: /proc: a file system that takes no new files\n");
+}
+
+TEST_F(DoctorTest, AdviceOnOutputIsOfItsCause) {
+  const auto advice = [](const std::string& out) {
+    return check_of(run_nagare({"doctor", "--json", "--out", out}), "output")["advice"].get<std::string>();
+  };
+  directory_.write("file", "");
+  EXPECT_THAT(advice(directory_ / "file/run"), HasSubstr("a file stands where a directory is needed"));
+  EXPECT_THAT(advice(directory_ / std::string(300, 'x')), HasSubstr("choose a shorter --out"));
+  EXPECT_THAT(advice("/sys/nagare"), HasSubstr("choose another --out"));
+}
+
+TEST_F(DoctorTest, DataThatIsWrittenWrongly) {
+  const auto refused = [&](const std::string& data, const std::string& found, const std::string& advice) {
+    const Outcome outcome = doctor({"--data", data});
+    EXPECT_EQ(outcome.exit_code, kConfig) << data;
+    const json check = check_of(outcome, "data");
+    EXPECT_THAT(check["found"].get<std::string>(), HasSubstr(found));
+    EXPECT_THAT(check["advice"].get<std::string>(), HasSubstr(advice));
+    const Outcome train = run_nagare({"train", "--data", data, "--out", directory_ / "run"});
+    EXPECT_EQ(train.exit_code, kConfig);
+    EXPECT_THAT(train.err, HasSubstr(check["found"].get<std::string>())) << "the words of train";
+  };
+  refused("cifar", "nearest is \"cifar10\"",
+          "write it as cifar10:DIR[,per-class=N][,test=N]; nagare list data");
+  refused("fractal:classes=2,per-class=2,size=8;foldr:x", "nearest is \"folder\"", "write it as folder:DIR");
+  refused("perlin:clases=3", "nearest is \"classes\"", "write it as perlin[:classes=C]");
+  refused("perlin:classes=x", "needs a whole number", "nagare list data says what every key is");
 }
 
 TEST_F(DoctorTest, DataThatIsNotThere) {
   const Outcome outcome = doctor({"--data", "cifar10:" + (directory_ / "nothing")});
   EXPECT_EQ(outcome.exit_code, kData);
   EXPECT_THAT(check_of(outcome, "data")["found"].get<std::string>(), HasSubstr("nothing"));
+  EXPECT_THAT(check_of(outcome, "data")["advice"].get<std::string>(),
+              HasSubstr("a relative one begins at " + std::filesystem::current_path().string()));
 }
 
 TEST_F(DoctorTest, AGpuThatIsNotThere) {
@@ -99,6 +164,10 @@ TEST_F(DoctorTest, AGpuThatIsNotThere) {
   const Outcome outcome = doctor({"--device", "cuda"});
   EXPECT_EQ(outcome.exit_code, kDevice);
   EXPECT_THAT(check_of(outcome, "GPU")["found"].get<std::string>(), HasSubstr("--device cuda: "));
+  EXPECT_THAT(
+      check_of(outcome, "GPU")["advice"].get<std::string>(),
+      AllOf(HasSubstr(kBuiltWithCuda ? "nvidia-smi" : "build the program with CUDA: cmake --preset cuda"),
+            HasSubstr("leave --device out")));
 }
 
 TEST_F(DoctorTest, AnUnknownLocale) {
