@@ -65,7 +65,7 @@ class StreamReplay final : public MinRed {
   void finish(const Batch& /*batch*/) override { buffer_.evict(context_.capacity); }
 };
 
-class Official final : public MinRed {
+class BufferOnly final : public MinRed {
  public:
   using MinRed::MinRed;
 
@@ -87,25 +87,25 @@ class Official final : public MinRed {
 
 OptionSet MinRedOptions::bind() {
   OptionSet set;
-  set.choice("variant", variant, {"stream-replay", "official"},
+  set.choice("variant", variant, {"buffer-only", "stream-replay"},
              "train on arriving and replayed images, or on the buffer alone as published");
   set.number("feature-keep", feature_keep, {.low = 0.0, .high = 1.0},
              "share of the old feature in an entry's running mean");
-  set.flag("train-while-filling", train_while_filling, "official variant: train before the buffer is full");
+  set.flag("train-while-filling", train_while_filling, "buffer-only: train before the buffer is full");
   return set;
 }
 
 std::unique_ptr<Strategy> make_minred(const StrategyContext& context) {
   MinRedOptions options;
   options.bind().assign("minred", context.options);
-  if (options.variant == "official") {
+  if (options.variant == "buffer-only") {
     if (context.capacity < context.stream_batch) {
-      throw BadConfig("minred: the official variant draws its batches of " +
+      throw BadConfig("minred: the buffer-only variant draws its batches of " +
                       std::to_string(context.stream_batch) + " from the buffer, which holds " +
                       std::to_string(context.capacity) +
                       ": need a buffer at least as large as an arriving batch");
     }
-    return std::make_unique<Official>(context, options);
+    return std::make_unique<BufferOnly>(context, options);
   }
   return std::make_unique<StreamReplay>(context, options);
 }

@@ -59,7 +59,8 @@ std::vector<std::vector<std::int64_t>> drifting_images(const StreamSpec& spec,
                                                        const std::vector<std::int64_t>& order,
                                                        const Labels& labels, std::uint64_t seed) {
   const auto images = static_cast<std::int64_t>(labels.classes.size());
-  const std::int64_t length = spec.samples == 0 ? images : spec.samples * spec.tasks;
+  const std::int64_t each = spec.samples.empty() ? 0 : spec.samples.front();
+  const std::int64_t length = each == 0 ? images : each * spec.tasks;
   if (length > images) {
     throw BadConfig("stream \"" + printable(spec.text) + "\": " + std::to_string(length) +
                     " images in all, there are " + std::to_string(images));

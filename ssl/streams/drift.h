@@ -9,7 +9,7 @@
 namespace nagare::ssl {
 
 // spec.tasks lists of equal length (the last one may have a few more), in the order of arrival. Every image at most once; all
-// of them where spec.samples is 0.
+// of them where spec.samples asks for none.
 // order   of the classes
 // errors  BadConfig: spec.samples for each task are more images than there are
 // cost    images * classes

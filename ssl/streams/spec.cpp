@@ -62,6 +62,22 @@ void read_split(const Given& given, StreamSpec& spec) {
   spec.torch_seed = seed;
 }
 
+// "12000", or "2048/4096" for tasks that alternate.
+void read_samples(const Given& given, StreamSpec& spec) {
+  std::string_view rest = given.value;
+  for (bool more = true; more;) {
+    const std::size_t slash = rest.find('/');
+    std::int64_t count = 0;
+    if (!read(rest.substr(0, slash), count) || count < 0 || count > 1'000'000'000)
+      given.refuse_value("whole numbers from 0 to 1000000000 with / between them");
+    spec.samples.push_back(count);
+    more = slash != std::string_view::npos;
+    rest.remove_prefix(more ? slash + 1 : rest.size());
+  }
+  if (spec.samples.size() > 1 && spec.kind == "drift")
+    refuse(spec.text, "the parts of a drift are equal: samples= needs one number");
+}
+
 using Reader = void (*)(const Given& given, StreamSpec& spec);
 
 // One line for each of stream_keys(), sorted.
@@ -83,10 +99,7 @@ const std::map<std::string_view, Reader>& readers() {
        [](const Given& g, StreamSpec& s) {
          s.runs = g.number<std::int64_t>(1, 4096, "a whole number from 1 to 4096");
        }},
-      {"samples",
-       [](const Given& g, StreamSpec& s) {
-         s.samples = g.number<std::int64_t>(0, 1'000'000'000, "a whole number from 0 to 1000000000");
-       }},
+      {"samples", read_samples},
       {"seed",
        [](const Given& g, StreamSpec& s) {
          s.seed = g.number<std::uint64_t>(0, UINT64_MAX, "a whole number from 0 to 18446744073709551615");

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace nagare::ssl {
 
@@ -13,11 +14,12 @@ struct StreamSpec {
   std::string text;  // as it was given
   std::string kind;  // a name of stream_kinds()
   std::int64_t tasks = 1;
-  std::int64_t samples = 0;  // images of each task; 0: all
-  double blur = 0.0;         // part of a task that exchanges images with its neighbours
-  double spread = 0.5;       // drift: standard deviation of a class's time, in shares of the stream
-  std::int64_t runs = 1;     // frames of each image
-  double rotate = 0.0;       // degrees, turns and factor reached at the end of the stream
+  std::vector<std::int64_t>
+      samples;            // images of a task: task t has those of entry t mod size; 0, or empty: all
+  double blur = 0.0;      // part of a task that exchanges images with its neighbours
+  double spread = 0.5;    // drift: standard deviation of a class's time, in shares of the stream
+  std::int64_t runs = 1;  // frames of each image
+  double rotate = 0.0;    // degrees, turns and factor reached at the end of the stream
   double hue = 0.0;
   double zoom = 1.0;
   bool exposed = true;  // boundaries are told to the strategy

@@ -25,14 +25,16 @@ struct Pass {
 };
 
 void take_samples(const StreamSpec& spec, std::uint64_t seed, std::vector<std::vector<std::int64_t>>& tasks) {
-  if (spec.samples == 0) return;
+  if (spec.samples.empty()) return;
   for (std::size_t task = 0; task < tasks.size(); ++task) {
+    const std::int64_t asked = spec.samples[task % spec.samples.size()];
+    if (asked == 0) continue;
     const auto found = static_cast<std::int64_t>(tasks[task].size());
-    if (found < spec.samples) {
-      refuse(spec, "samples=" + std::to_string(spec.samples) + ", task " + std::to_string(task + 1) +
-                       " has " + std::to_string(found) + " images");
+    if (found < asked) {
+      refuse(spec, "samples=" + std::to_string(asked) + ", task " + std::to_string(task + 1) + " has " +
+                       std::to_string(found) + " images");
     }
-    tasks[task] = draw(std::move(tasks[task]), spec.samples,
+    tasks[task] = draw(std::move(tasks[task]), asked,
                        {.seed = seed,
                         .purpose = Purpose::stream_order,
                         .sample = static_cast<std::uint32_t>(task),

@@ -45,7 +45,7 @@ std::span<const StreamKey> stream_keys() {
       {"hue", "colours are turned by this much until the end, in turns of the colour circle, -10 to 10 (0)"},
       {"rotate", "images are turned by this many degrees until the end, -36000 to 36000 (0)"},
       {"runs", "every image arrives as N frames of a moving camera in a row, 1 to 4096 (1)"},
-      {"samples", "arriving images of each task, drawn; 0: all (0)"},
+      {"samples", "arriving images of each task, drawn; A/B: of every other task; 0: all (0)"},
       {"seed", "of orders and draws of the stream alone; the run's seed when left out"},
       {"split", "data: seeded, or pytorch:SEED as torch's random_split (seeded)"},
       {"spread", "drift: how long a class lasts, in its share of the stream, 0.01 to 100 (0.5)"},

@@ -146,7 +146,7 @@ TEST(MinRedTest, StreamReplayTrainsOnArrivingImagesAndOlderOnesFromTheFirstBatch
 }
 
 TEST(MinRedTest, OfficialWaitsUntilTheBufferIsFullAndTrainsFromItAlone) {
-  const auto strategy = make_strategy("minred", context({{"variant", "official"}}));
+  const auto strategy = make_strategy("minred", context({{"variant", "buffer-only"}}));
   for (const Batch& batch : feed(*strategy, 0)) EXPECT_FALSE(batch.images.defined());  // 4 of 6 held
   for (std::int64_t b = 1; b < 6; ++b) {
     for (const Batch& batch : feed(*strategy, b)) {
@@ -156,7 +156,7 @@ TEST(MinRedTest, OfficialWaitsUntilTheBufferIsFullAndTrainsFromItAlone) {
     }
   }
   const auto eager =
-      make_strategy("minred", context({{"variant", "official"}, {"train-while-filling", "on"}}));
+      make_strategy("minred", context({{"variant", "buffer-only"}, {"train-while-filling", "on"}}));
   for (const Batch& batch : feed(*eager, 0))
     EXPECT_THAT(batch.ids, testing::UnorderedElementsAre(0, 1, 2, 3));
 }
@@ -173,10 +173,10 @@ TEST(StrategyTableTest, IsSortedAndRefusesWhatItDoesNotKnow) {
       ThrowsMessage<BadConfig>(HasSubstr("er: unknown option \"gamma\"")));
   EXPECT_THAT(
       [] {
-        make_strategy("minred", context({{"varient", "official"}}));
+        make_strategy("minred", context({{"varient", "buffer-only"}}));
       },
       ThrowsMessage<BadConfig>(HasSubstr("nearest is \"variant\"")));
-  StrategyContext small = context({{"variant", "official"}});
+  StrategyContext small = context({{"variant", "buffer-only"}});
   small.capacity = 3;
   EXPECT_THAT([&] { make_strategy("minred", small); }, ThrowsMessage<BadConfig>(HasSubstr("which holds 3")));
   small.capacity = 0;

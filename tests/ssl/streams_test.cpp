@@ -159,6 +159,9 @@ TEST(Stream, RefusesWhatItCannotDoByName) {
   refused("seq:3,runs=0", "needs a whole number from 1 to 4096");
   refused("seq:3,boundaries=open", "needs exposed or hidden");
   refused("seq:3,samples=5", "task 1 has 4 images");
+  refused("seq:3,samples=2/5", "samples=5, task 2 has 4 images");
+  refused("seq:3,samples=2/", "samples=2/: needs whole numbers from 0 to 1000000000 with / between them");
+  refused("seq:3,samples=-1", "samples=-1: needs whole numbers");
   refused("seq:3,split=seeded", "split= has no meaning for seq, only for data");
   refused("data:2,split=torch", "needs seeded, or pytorch:SEED");
   refused("data:13", "12 images cannot be cut into 13 parts");
@@ -166,6 +169,7 @@ TEST(Stream, RefusesWhatItCannotDoByName) {
   refused("iid,spread=0.5", "spread= has no meaning for iid");
   refused("drift:4", "6 classes cannot be cut into 4 equal tasks");
   refused("drift:3,boundaries=exposed", "no boundaries to expose");
+  refused("drift:3,samples=2/4", "samples= needs one number");
   refused("drift:3,samples=5", "15 images in all, there are 12");
   refused("domain", "needs several sources");
   EXPECT_THAT(make({.spec = "seq:3,blur=0.5", .epochs = 2}),
@@ -225,6 +229,14 @@ TEST(DomainStream, TakesSourceAfterSource) {
   EXPECT_THAT(stream.task_classes, ElementsAre(ElementsAre(1, 0), ElementsAre(1, 0)));
   EXPECT_THAT(stream.batches[0].ids, testing::UnorderedElementsAre(0, 1, 2));
   EXPECT_THAT(stream.batches[1].ids, testing::UnorderedElementsAre(3, 4, 5));
+}
+
+TEST(StreamKeys, SeveralSamplesTakeTurns) {
+  const Dataset data = interleaved(3, 20);
+  EXPECT_THAT(batch_sizes(make_stream(data, {.spec = "seq:3,samples=4/9", .batch = 20})),
+              ElementsAre(4, 9, 4));
+  EXPECT_THAT(batch_sizes(make_stream(data, {.spec = "seq:3,samples=0/9", .batch = 20})),
+              ElementsAre(20, 9, 20));
 }
 
 TEST(StreamKeys, SamplesAreDrawnOnceForAllPasses) {

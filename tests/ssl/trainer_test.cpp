@@ -417,7 +417,7 @@ std::vector<TinyRun> other_variants() {
       {.strategy = "fifo", .options = {{"variant", "buffer-only"}}},
       {.strategy = "lump", .options = {{"variant", "ucl"}}},
       {.strategy = "lwf", .options = {{"norm", "batch"}}},
-      {.strategy = "minred", .options = {{"variant", "official"}}},
+      {.strategy = "minred", .options = {{"variant", "buffer-only"}}},
       {.strategy = "osiris", .options = {{"variant", "distil"}}},
       {.strategy = "scale", .options = {{"past", "batch"}}},
       {.strategy = "si", .options = {{"mode", "ucl"}}}};
