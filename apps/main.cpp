@@ -69,12 +69,22 @@ constexpr char kDoctorExamples[] =
     "code that a run would end with: 3 a wrong --data, 4 data, 6 output, 7 GPU, 8 memory.";
 
 constexpr char kDataExamples[] =
+    "Actions:\n"
+    "  show    sizes, classes, mean and deviation of a source; what is done when no action is given\n"
+    "  stream  the order in which a source's images arrive under --stream: tasks, classes, batches\n"
+    "  list    the kinds of source and how each is written\n\n"
     "Examples:\n"
     "  nagare data show cifar10:DIR                  sizes, classes, mean and deviation\n"
     "  nagare data stream fractal --stream seq:5     tasks, their classes, batches; trains nothing\n"
     "  nagare data list                              the kinds of source";
 
 constexpr char kCheckpointExamples[] =
+    "Actions:\n"
+    "  verify  reads every file of every checkpoint given and compares sizes and checksums\n"
+    "  show    what one holds: step, task, method, data, program version, every file and tensor with its "
+    "checksum\n"
+    "  diff    compares two tensor by tensor, by their checksums: which differ, which only one of them has\n"
+    "For show and diff a run stands for its newest good checkpoint, for verify for all it has.\n\n"
     "Examples:\n"
     "  nagare checkpoint verify runs/emp             every checkpoint of the run; exit 5 when one is "
     "damaged\n"

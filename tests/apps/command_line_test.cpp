@@ -35,11 +35,16 @@ TEST(CommandLineTest, HelpIsQuickAndTeaches) {
 }
 
 TEST(CommandLineTest, EveryCommandHasHelpWithAnExampleAndDefaults) {
-  for (const char* command : {"train", "eval", "embed", "report", "sweep", "list", "info", "data"}) {
+  for (const char* command :
+       {"train", "eval", "embed", "report", "sweep", "list", "info", "data", "checkpoint", "doctor"}) {
     const Outcome outcome = run_nagare({command, "--help"});
     EXPECT_EQ(outcome.exit_code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr(std::string("nagare ") + command)) << command;
   }
+  for (const char* action : {"\n  verify  ", "\n  show    ", "\n  diff    "})
+    EXPECT_THAT(run_nagare({"checkpoint", "--help"}).out, HasSubstr(action));
+  for (const char* action : {"\n  show    ", "\n  stream  ", "\n  list    "})
+    EXPECT_THAT(run_nagare({"data", "--help"}).out, HasSubstr(action));
   EXPECT_THAT(run_nagare({"train", "--help"}).out, AllOf(HasSubstr("--optim.lr"), HasSubstr("resnet18"),
                                                          HasSubstr("--steps-per-batch"), HasSubstr("0.07")));
 }
