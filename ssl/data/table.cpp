@@ -3,6 +3,7 @@
 #include "ssl/data/cifar.h"
 #include "ssl/data/folder.h"
 #include "ssl/data/fractal.h"
+#include "ssl/data/mnist.h"
 #include "ssl/data/perlin.h"
 
 namespace nagare::ssl {
@@ -58,6 +59,15 @@ std::span<const DataSource> data_sources() {
        .takes_directory = false,
        .options = kDrawn,
        .load = load_fractal},
+      {.name = "mnist",
+       .summary = "MNIST, Fashion-MNIST or KMNIST, official IDX files: 28 x 28 grey, 10 classes, 60,000 + "
+                  "10,000 images",
+       .syntax = "mnist:DIR[,pad=P][,per-class=N][,test=N]",
+       .reference = "LeCun, Cortes and Burges, The MNIST database of handwritten digits, 1998",
+       .options = {{"pad", "black pixels added on every side, 0 to 16; 2 makes 32 x 32 (2)"},
+                   kPerClass,
+                   kTest},
+       .load = load_mnist},
       {.name = "perlin",
        .summary = "gradient noise in octaves drawn in-process: unlimited textures without a download",
        .syntax = "perlin[:classes=C][,per-class=N][,test-per-class=M][,size=S][,seed=K]",

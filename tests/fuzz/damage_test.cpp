@@ -97,6 +97,17 @@ std::string read_cifar(const std::string& file) {
   return content_of(ssl::load_dataset("cifar100:" + directory.string(), {}));
 }
 
+// Labels that are there for any number of images: a damaged count is seen against them.
+std::string read_idx(const std::string& file) {
+  const fs::path directory = scratch() / "d.idx";
+  fs::create_directories(directory);
+  for (const char* stem : {"train", "t10k"}) {
+    write(directory / (std::string(stem) + "-images-idx3-ubyte"), file);
+    write(directory / (std::string(stem) + "-labels-idx1-ubyte"), std::string("\0\0\10\1\0\0\0\2\1\0", 10));
+  }
+  return content_of(ssl::load_dataset("mnist:" + directory.string(), {}));
+}
+
 std::string read_toml(const std::string& file) {
   std::string content;
   for (const apps::TomlEntry& entry : apps::parse_toml(file, "x"))
@@ -135,6 +146,8 @@ std::vector<Format> formats() {
       {"tga", test::tga_file(picture()), read_image, true, false},
       {"tga, run-length", test::tga_file(picture(), true), read_image, true, false},
       {"cifar", std::string(3074, '\2'), read_cifar, true, false},
+      {"idx", std::string("\0\0\10\3\0\0\0\2\0\0\0\3\0\0\0\3", 16) + "abcdefghiABCDEFGHI", read_idx, true,
+       false},
       {"image cache", image_cache_seeds().front(), read_cache},
       {"npy", npy_seeds().front(), read_array, true, false},
       {"safetensors", safetensors_seeds()[2], read_tensors, true, false},

@@ -100,6 +100,20 @@ void run_lists(Bytes input) {
   });
 }
 
+// One file for images and one for labels; both splits have them.
+void run_idx(Bytes input) {
+  const auto files = split_files(input);
+  const fs::path directory = scratch() / "idx";
+  fs::create_directories(directory);
+  for (const char* stem : {"train", "t10k"}) {
+    for (const char* kind : {"images-idx3-ubyte", "labels-idx1-ubyte"}) {
+      const auto found = files.find(kind);
+      write(directory / (std::string(stem) + "-" + kind), found == files.end() ? "" : found->second);
+    }
+  }
+  refused<BadData>([&] { check(ssl::load_dataset("mnist:" + directory.string(), {})); });
+}
+
 // The checksum and the fingerprint are put right: a damaged file would end there, a hostile one does not.
 void run_image_cache(Bytes input) {
   std::string file(text_of(input));
@@ -122,6 +136,15 @@ Seeds cifar_seeds() {
   if ((ten.size() + names.size()) % 2 != 0) names += '\n';
   return {record(1) + record(1), ten + names, record(2) + record(2) + record(2).substr(1),
           record(1).substr(1), ""};
+}
+
+Seeds idx_seeds() {
+  const std::string images = std::string("\0\0\10\3\0\0\0\2\0\0\0\3\0\0\0\3", 16) + "abcdefghiABCDEFGHI";
+  const std::string labels = std::string("\0\0\10\1\0\0\0\2\1\0", 10);
+  return {join_files({{"images-idx3-ubyte", images}, {"labels-idx1-ubyte", labels}}),
+          join_files({{"images-idx3-ubyte", images.substr(0, 20)}, {"labels-idx1-ubyte", labels}}),
+          join_files({{"images-idx3-ubyte", images}, {"labels-idx1-ubyte", labels.substr(0, 7)}}),
+          join_files({{"images-idx3-ubyte", std::string("\0\0\10\3\377\377\377\377\0\0\4\0\0\0\4\0", 16)}})};
 }
 
 Seeds lists_seeds() {

@@ -7,6 +7,7 @@ std::span<const Target> targets() {
   static constexpr Target kTargets[] = {
       {"cifar", run_cifar, cifar_seeds},
       {"command_line", run_command_line, command_line_seeds},
+      {"idx", run_idx, idx_seeds},
       {"image_cache", run_image_cache, image_cache_seeds},
       {"jpeg", run_jpeg, jpeg_seeds},
       {"lists", run_lists, lists_seeds},

@@ -7,6 +7,7 @@ namespace nagare::fuzz {
 // One line per target, sorted.
 void run_cifar(Bytes input);
 void run_command_line(Bytes input);
+void run_idx(Bytes input);
 void run_image_cache(Bytes input);
 void run_jpeg(Bytes input);
 void run_lists(Bytes input);
@@ -21,6 +22,7 @@ void run_toml(Bytes input);
 
 Seeds cifar_seeds();
 Seeds command_line_seeds();
+Seeds idx_seeds();
 Seeds image_cache_seeds();
 Seeds jpeg_seeds();
 Seeds lists_seeds();
