@@ -98,6 +98,7 @@ Tensor bag_features(models::Backbone& backbone, const Tensor& images, const Feat
   const std::int64_t dim = hidden == nullptr ? backbone.feature_dim() : hidden->dim();
   const Tensor features = Tensor::empty({count, dim});
   for (std::int64_t begin = 0; begin < count; begin += at_once) {
+    input.go_on();
     const std::int64_t size = std::min(at_once, count - begin);
     const Tensor some = images.rows(begin, size);
     const Tensor pixels =

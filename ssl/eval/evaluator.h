@@ -42,7 +42,7 @@ class Evaluator {
 
   // tasks_seen  how many tasks have begun, >= 1; some readouts depend on it
   // hidden      the projector's first hidden layer; needed where needs_hidden_layer()
-  // errors      BadConfig without it
+  // errors      BadConfig without it; GivenUp as soon as input.given_up() says so
   Evaluation evaluate(models::Backbone& backbone, const FeatureInput& input, std::int64_t tasks_seen,
                       const HiddenLayer* hidden = nullptr) const;
   // Whether a readout looks at bags of that layer's features.

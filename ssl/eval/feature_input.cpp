@@ -39,6 +39,7 @@ Tensor extract_features(models::Backbone& backbone, const Tensor& images, const 
   const std::int64_t count = images.shape()[0];
   const Tensor features = Tensor::empty({count, backbone.feature_dim()});
   for (std::int64_t begin = 0; begin < count; begin += batch) {
+    input.go_on();
     const std::int64_t size = std::min(batch, count - begin);
     const Tensor pixels = evaluation_images(images.rows(begin, size).to(input.device), input.mean, input.std,
                                             input.size, input.dtype);
@@ -57,6 +58,7 @@ Tensor extract_task_features(models::Backbone& backbone, const Tensor& images,
   for (const auto& [task, ids] : ids_of) {
     const auto count = static_cast<std::int64_t>(ids.size());
     for (std::int64_t begin = 0; begin < count; begin += batch) {
+      input.go_on();
       const std::int64_t size = std::min(batch, count - begin);
       const std::vector<std::int64_t> some(ids.begin() + begin, ids.begin() + begin + size);
       const Tensor pixels = evaluation_images(pick_images(images, some).to(input.device), input.mean,

@@ -2,12 +2,16 @@
 // From images to features, without augmentation and with a crop and a flip.
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "models/backbone.h"
 #include "ssl/augment/view_plan.h"
 
 namespace nagare::ssl {
+
+// Thrown by what runs a network for long when its caller no longer wants the answer. No error, and nothing has changed.
+struct GivenUp {};
 
 // How a backbone is fed: the same normalisation and precision as in training.
 struct FeatureInput {
@@ -16,6 +20,11 @@ struct FeatureInput {
   std::int64_t size = 32;  // pixels
   DType dtype = DType::f32;
   Device device = Device::cpu;
+  std::function<bool()> given_up = {};  // asked before every pass through the network
+
+  void go_on() const {
+    if (given_up && given_up()) throw GivenUp();
+  }
 };
 
 // Features of every image, (N, D) f32 on the CPU. images: (N, H, W, 3) u8. `batch` images in one forward pass.

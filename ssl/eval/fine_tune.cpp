@@ -29,6 +29,7 @@ Scores fine_tune(const FineTuneProtocol& protocol, const FineTuneTask& task, con
   const double scale = protocol.per_256 ? static_cast<double>(batch) / 256.0 : 1.0;
   for (std::int64_t epoch = 0; epoch < schedule.epochs; ++epoch) {
     for (const auto& places : epoch_batches(count, batch, epoch, task.seed)) {
+      network.input.go_on();
       std::vector<std::int64_t> ids;
       for (const std::int64_t place : places) ids.push_back(task.ids[static_cast<std::size_t>(place)]);
       const Tensor images = cropped_images(network.bank_images, ids, network.input, 0.08F, task.seed, epoch);

@@ -144,6 +144,7 @@ struct Run {
     const Device device = data.network != nullptr ? data.network->input.device : Device::cpu;
     const Tensor features = data.bank.features.to(device);
     const auto cached = [&](const std::vector<std::int64_t>& rows, std::int64_t) {
+      if (data.network != nullptr) data.network->input.go_on();
       return take_rows(features, rows);
     };
     const auto cropped = [&](const std::vector<std::int64_t>& rows, std::int64_t epoch) {
@@ -188,6 +189,7 @@ struct Run {
 
   Tensor features_of_crops(const std::vector<std::int64_t>& rows, std::int64_t epoch, float scale) const {
     const tape::NoGrad no_grad;
+    network().input.go_on();
     std::vector<std::int64_t> images;
     for (const std::int64_t row : rows) images.push_back(ids[static_cast<std::size_t>(row)]);
     const Tensor crops =

@@ -137,12 +137,13 @@ TrainResult Trainer::run(TrainObserver& observer) {
   bool unsettled = counters[kSteps] > 0 && (due_evaluation() || batch_is_used());
   while (!stopped) {
     if (const std::optional<DueEvaluation> due = due_evaluation()) {
-      const Evaluation evaluation = evaluate();
-      evaluations_.record(counters[kSteps], due->ended_task, evaluation);
+      const std::optional<Evaluation> evaluation = evaluate(observer);
+      if (!evaluation) break;  // still due for whoever goes on
+      evaluations_.record(counters[kSteps], due->ended_task, *evaluation);
       observer.on_evaluation({.step = counters[kSteps],
                               .task = due->ended_task.value_or(-1),
                               .task_end = due->ended_task.has_value(),
-                              .evaluation = evaluation,
+                              .evaluation = *evaluation,
                               .stored_by_task = stored_by_task()});
     } else if (batch_is_used()) {
       finish_batch();
@@ -336,16 +337,23 @@ FeatureInput Trainer::feature_input() const {
           .device = options_.device};
 }
 
-Evaluation Trainer::evaluate() {
+// None when the observer would not wait for the end of it.
+std::optional<Evaluation> Trainer::evaluate(TrainObserver& observer) {
   const auto* counters = position_.data<std::int64_t>();
   // Between batches the last task seen is that of the one before, also where another task comes next.
   const std::int64_t batch =
       counters[kBatches] - (counters[kStepsOnBatch] == 0 && counters[kBatches] > 0 ? 1 : 0);
   const std::optional<HiddenLayer> hidden =
       evaluator_.needs_hidden_layer() ? hidden_layer(*method_, options_.device) : std::nullopt;
-  return evaluator_.evaluate(method_->backbone(), feature_input(),
-                             stream_.batches[static_cast<std::size_t>(batch)].task + 1,
-                             hidden ? &*hidden : nullptr);
+  FeatureInput input = feature_input();
+  input.given_up = [&observer] { return observer.stop_requested(); };
+  try {
+    return evaluator_.evaluate(method_->backbone(), input,
+                               stream_.batches[static_cast<std::size_t>(batch)].task + 1,
+                               hidden ? &*hidden : nullptr);
+  } catch (const GivenUp&) {
+    return std::nullopt;
+  }
 }
 
 std::vector<std::int64_t> Trainer::stored_by_task() const {

@@ -69,8 +69,8 @@ class TrainObserver {
   // Once after every update, when all that follows it is done: the end of a batch and of a task, evaluations. What
   // list_state() names then goes on with the next update. Not after an update that the run is stopped at.
   virtual void on_settled() = 0;
-  // Asked after every update and after each thing that follows it; true ends run() there. The state is one to save: a
-  // run that goes on with it makes up for what was left out.
+  // Asked after every update, after each thing that follows it and before every pass of an evaluation; true ends run()
+  // there, an evaluation without a result. The state is one to save: a run that goes on with it makes up for what was left out.
   virtual bool stop_requested() = 0;
 };
 
@@ -153,7 +153,7 @@ class Trainer final : private Learner {
   StepReport update(const StreamBatch& entry, const Batch& arriving);
   void train_on(const Batch& batch, const Progress& progress, StepReport& report);
   StepOutput method_loss(const Views& views, const Batch& batch, Pass pass);
-  Evaluation evaluate();
+  std::optional<Evaluation> evaluate(TrainObserver& observer);
   std::vector<std::int64_t> stored_by_task() const;
 
   const Dataset& dataset_;

@@ -196,6 +196,16 @@ TEST_P(SignalTest, SavesAndExits75) {
             status["step"]);
 }
 
+// A long evaluation keeps no scheduler waiting: it is given up at once, and the run that goes on makes it.
+TEST_F(ResumedRunTest, AnEvaluationIsGivenUpForASignal) {
+  const std::vector<std::string> endless = {"--eval.readouts", "linear-moco", "--eval.epochs", "1000000"};
+  const Outcome stopped = run_nagare(tiny_run(run(), endless), send(SIGTERM, "run directory"));
+  ASSERT_EQ(stopped.exit_code, kSaved) << stopped.err;
+  EXPECT_EQ(json::parse(read_all(run() + "/STATUS.json"))["step"], 0);
+  EXPECT_EQ(run_nagare({"checkpoint", "verify", run()}).exit_code, 0);
+  EXPECT_EQ(go_on({"--dry-run"}).exit_code, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, SignalTest, testing::Values(SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2),
                          [](const auto& info) { return std::string(sigabbrev_np(info.param)); });
 
