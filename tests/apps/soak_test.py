@@ -26,10 +26,11 @@ TINY = ["--data", "fractal:classes=4,per-class=20,test-per-class=5,size=16,seed=
         "--steps-per-batch", "5", "--model", "resnet18:width=4", "--checkpoint-keep", "2", "--device", "cpu"]
 
 
-def flat(seconds=HOUR, grow=0.0, slower=0.0):
-    """Samples each second and updates each half second: `grow` MiB an hour, `slower` as a share from begin to end."""
+def flat(seconds=HOUR, grow=0.0, slower=0.0, harder=0.0):
+    """Samples each second and updates each half second: `grow` MiB an hour, `slower` by the clock and `harder` in processor time as shares
+    from begin to end."""
     noise = random.Random(1)
-    samples = [{"t": float(t), "rss": int((300 + grow * t / HOUR + noise.gauss(0, 0.2)) * soak.MIB), "files": 9 + (t % 30 == 0),
+    samples = [{"t": float(t), "cpu": t * (1 + harder * t / (2 * seconds)), "rss": int((300 + grow * t / HOUR + noise.gauss(0, 0.2)) * soak.MIB), "files": 9 + (t % 30 == 0),
                 "threads": 3, "checkpoints": 2 + (t % 30 == 0)} for t in range(seconds)]
     updates = [{"t": i / 2, "images": 100, "seconds": (0.5 + noise.gauss(0, 0.01)) * (1 + slower * i / (2 * seconds))}
                for i in range(2 * seconds)]
@@ -49,6 +50,10 @@ class Verdicts(unittest.TestCase):
         for s in samples[:300]:
             s["rss"], s["files"], s["threads"] = s["rss"] // 2, 4, 1
         self.assertEqual(failed(samples, updates), [])
+
+    def test_growing_work(self):
+        self.assertEqual(failed(*flat(harder=0.015)), [])
+        self.assertEqual(failed(*flat(harder=0.04)), ["work"])
 
     def test_growing_memory(self):
         self.assertEqual(failed(*flat(grow=0.5)), [])
@@ -96,7 +101,7 @@ class Whole(unittest.TestCase):
             found = {v["what"]: v for v in json.loads((out / "soak.json").read_text())["verdicts"]}
             self.assertEqual(found["exit code"]["found"], "0", said.getvalue() + (out / "run.log").read_text())
             self.assertIn("R24 memory", said.getvalue())
-            self.assertEqual((out / "soak.html").read_text().count("<svg"), 4)
+            self.assertEqual((out / "soak.html").read_text().count("<svg"), 5)
 
     def test_what_is_wrong_is_said(self):
         done = subprocess.run([SCRIPT, "--nagare", "/nowhere"], capture_output=True, text=True, check=False)
