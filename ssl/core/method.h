@@ -26,6 +26,14 @@ struct Progress {
   std::int64_t since_start() const { return step - start; }
 };
 
+// The images of one update: those that arrive, and those that the strategy puts beside them.
+struct UpdateSize {
+  std::int64_t arriving = 0;
+  std::int64_t replayed = 0;
+
+  std::int64_t total() const { return arriving + replayed; }
+};
+
 // Which pass of a loss this is. The second and third are for strategies, before or after the step's own.
 enum class Pass {
   step,    // the one that the step learns from: batch statistics; what after_step() needs is kept
@@ -75,6 +83,9 @@ class Method {
   virtual const ViewPlan& view_plan() const = 0;
   // Width of StepOutput::embedding.
   virtual std::int64_t embedding_dim() const = 0;
+  // Before training, with the largest update that there will be. BadConfig where the method cannot take so many images.
+  // Default: any will do.
+  virtual void check_update(const UpdateSize& /*largest*/) const {}
   // Before every step: what changes with the schedules. Default: nothing.
   virtual void before_step(const Progress& /*progress*/) {}
   // Forward pass and loss, recorded on the tape.

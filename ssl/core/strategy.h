@@ -56,6 +56,8 @@ class Strategy {
   // What this update trains on; arriving images first, replayed ones after them. An undefined `images` skips the
   // update: there is nothing to train on yet.
   virtual Batch compose(const Batch& batch, const Progress& /*progress*/) { return batch; }
+  // The most images that compose() adds to those that arrive, when `earlier` images have come before these.
+  virtual std::int64_t most_replayed(std::int64_t /*earlier*/) const { return 0; }
   // The views that the method gets, of as many views and images as there were.
   virtual Views mix(const Views& views, const Batch& /*batch*/, const Progress& /*progress*/) {
     return views;

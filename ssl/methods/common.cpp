@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "engine/device/errors.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/normalize.h"
@@ -57,6 +58,19 @@ void check_views(const char* who, const Views& views, std::int64_t wanted) {
                                 to_string(views.images.shape()) + ", need " + std::to_string(wanted) +
                                 " views, (views * batch, S, S, 3)");
   }
+}
+
+void check_queue(const QueueUse& use, const UpdateSize& largest) {
+  const std::int64_t needed = use.rows * largest.total();
+  if (needed <= use.queue) return;
+  const auto text = [](std::int64_t number) { return std::to_string(number); };
+  const std::string replayed =
+      largest.replayed == 0 ? "" : " and " + text(largest.replayed) + " replayed ones";
+  throw BadConfig(std::string(use.who) + ": " + text(largest.arriving) + " arriving images" + replayed +
+                  " in an update" + (use.rows > 1 ? ", " + text(use.rows) + " " + use.what + " each," : "") +
+                  " do not go into a queue of " + text(use.queue) + " " + use.what +
+                  ": need --method.queue " + text(needed) + " or more" + use.instead +
+                  ", or fewer images (--stream-batch" + (largest.replayed == 0 ? ")" : ", --replay)"));
 }
 
 Tensor view_images(const Views& views, std::int64_t v) {

@@ -40,6 +40,17 @@ Tensor view_images(const Views& views, std::int64_t v);
 // normalise(sum over views of their projections): (B, D) f32 without history.
 Tensor joint_embedding(const std::vector<Tensor>& projections);
 
+// A method's queue, which a whole update must go into.
+// errors  BadConfig: the largest update brings more than the queue holds
+struct QueueUse {
+  const char* who;
+  const char* what;  // the rows: "keys"
+  std::int64_t queue;
+  std::int64_t rows = 1;     // of every image
+  const char* instead = "";  // said behind the length that it needs
+};
+void check_queue(const QueueUse& use, const UpdateSize& largest);
+
 // What a method of joint embeddings gives the training loop: its loss, the joint embedding, its collapse_std.
 StepOutput joint_output(const Tensor& loss, const EncodedViews& encoded);
 

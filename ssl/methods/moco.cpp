@@ -1,6 +1,5 @@
 #include "ssl/methods/moco.h"
 
-#include "engine/device/errors.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/normalize.h"
 #include "engine/ops/shape_ops.h"
@@ -37,14 +36,14 @@ class Moco final : public KeyedMethod {
   models::Backbone& backbone() override { return queries_.backbone(); }
   const Network& network() const override { return queries_; }
 
+  void check_update(const UpdateSize& largest) const override {
+    check_queue({.who = "moco", .what = "keys", .queue = options_.queue, .rows = options_.symmetric ? 2 : 1},
+                largest);
+  }
+
   // The key encoder moves before it is used, as in the published program. What it makes is queued after the step.
   StepOutput loss(const Views& views, Pass pass) override {
     check_views("moco", views, 2);
-    if (views.batch * (options_.symmetric ? 2 : 1) > options_.queue) {
-      throw BadConfig("moco: " + std::to_string(views.batch) + " images a batch" +
-                      (options_.symmetric ? ", two keys each" : "") + ", and a queue of " +
-                      std::to_string(options_.queue) + " keys: need a longer queue (--method.queue)");
-    }
     if (pass == Pass::step) keys_.follow(queries_, options_.momentum);
     const auto keep = [&](const std::vector<Pair>& pairs) {
       if (pass == Pass::step) pairs_ = pairs;

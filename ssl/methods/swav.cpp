@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "engine/autograd/tape.h"
-#include "engine/device/errors.h"
 #include "engine/nn/init.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/linear.h"
@@ -55,17 +54,19 @@ class SwavMethod final : public PrototypeMethod {
   const Network& network() const override { return encoder_; }
   Tensor prototypes() const override { return prototypes_.detach(); }
 
+  void check_update(const UpdateSize& largest) const override {
+    if (options_.queue == 0) return;
+    check_queue(
+        {.who = "swav", .what = "embeddings", .queue = options_.queue, .instead = " (or 0: no queue)"},
+        largest);
+  }
+
   void before_step(const Progress& progress) override {
     frozen_ = progress.since_start() < options_.freeze_steps;
   }
 
   StepOutput loss(const Views& views, Pass pass) override {
     check_views("swav", views, options_.loss.views);
-    if (options_.queue > 0 && views.batch > options_.queue) {
-      throw BadConfig("swav: " + std::to_string(views.batch) + " images a batch and a queue of " +
-                      std::to_string(options_.queue) +
-                      " embeddings: need a longer queue, or 0 for none (--method.queue)");
-    }
     const EncodedViews encoded = encoder_.forward_views(views, pass);
     // Widened: an assignment divides similarities by epsilon.
     const Tensor z = l2_normalize(cast(concat(encoded.projections, 0), DType::f32));  // (V * B, D)

@@ -65,6 +65,8 @@ class ContinualContrast final : public Strategy {
     return with_replay(batch, memory_.stored(), slots);
   }
 
+  std::int64_t most_replayed(std::int64_t earlier) const override { return context_.most_drawn(earlier); }
+
   Tensor penalty(const Update& update) override {
     if (!teacher_->taken()) return {};
     const std::vector<KeyedMethod::Pair> pairs = method_->pairs();

@@ -86,6 +86,10 @@ class MovingAverage final : public Alignment {
     return with_replay(batch, reservoir_.stored(), slots);
   }
 
+  std::int64_t most_replayed(std::int64_t earlier) const override {
+    return replays() ? context_.most_drawn(earlier) : 0;
+  }
+
   Tensor penalty(const Update& update) override {
     if (part_.count < (replays() ? 2 : 1)) return {};  // batch statistics need more than one row
     std::vector<Tensor> images;
@@ -143,6 +147,8 @@ class Stored final : public Alignment {
     return with_replay(batch, reservoir_->stored(), slots_);
   }
 
+  std::int64_t most_replayed(std::int64_t earlier) const override { return context_.most_drawn(earlier); }
+
   Tensor penalty(const Update& update) override {
     const Tensor mean = mean_of_views(update);
     arrived_.rows(0, part_.begin).copy_from(mean.rows(0, part_.begin));
@@ -196,8 +202,9 @@ class Hybrid final : public Alignment {
  public:
   Hybrid(const ClaOptions& options, const StrategyContext& context)
       : Alignment(options, context),
-        recent_(std::max<std::int64_t>(context.capacity / 4, 1), context.image_shape, context.device),
-        spread_capacity_(context.capacity - std::max<std::int64_t>(context.capacity / 4, 1)),
+        recent_capacity_(std::max<std::int64_t>(context.capacity / 4, 1)),
+        recent_(recent_capacity_, context.image_shape, context.device),
+        spread_capacity_(context.capacity - recent_capacity_),
         spread_({.slots = spread_capacity_ + context.stream_batch,
                  .embedding_dim = context.embedding_dim,
                  .image_shape = context.image_shape,
@@ -208,13 +215,18 @@ class Hybrid final : public Alignment {
     const RandomKey key = replay_key(context_.seed, progress.step);
     RandomKey other = key;
     other.view = 1;
-    const std::vector<std::int64_t> recent =
-        pick(recent_.by_age(), context_.replay - context_.replay / 2, key);
-    slots_ = pick(spread_.by_age(), context_.replay / 2, other);
+    const std::vector<std::int64_t> recent = pick(recent_.by_age(), from_recent(), key);
+    slots_ = pick(spread_.by_age(), from_spread(), other);
     arriving_ = static_cast<std::int64_t>(batch.ids.size());
     part_ = {.begin = arriving_ + static_cast<std::int64_t>(recent.size()),
              .count = static_cast<std::int64_t>(slots_.size())};
     return with_replay(with_replay(batch, recent_.stored(), recent), spread_.stored(), slots_);
+  }
+
+  // An image may lie in both parts.
+  std::int64_t most_replayed(std::int64_t earlier) const override {
+    return std::min({from_recent(), recent_capacity_, earlier}) +
+           std::min({from_spread(), spread_capacity_, earlier});
   }
 
   Tensor penalty(const Update& update) override {
@@ -263,6 +275,9 @@ class Hybrid final : public Alignment {
   }
 
  private:
+  std::int64_t from_recent() const { return context_.replay - context_.replay / 2; }
+  std::int64_t from_spread() const { return context_.replay / 2; }
+
   static std::vector<std::int64_t> pick(const std::vector<std::int64_t>& slots, std::int64_t count,
                                         const RandomKey& key) {
     std::vector<std::int64_t> picked =
@@ -271,6 +286,7 @@ class Hybrid final : public Alignment {
     return picked;
   }
 
+  std::int64_t recent_capacity_;
   Fifo recent_;
   std::int64_t spread_capacity_;
   MinRedundancyBuffer spread_;

@@ -1,5 +1,6 @@
 #pragma once
 // What a continual-learning strategy is built from.
+#include <algorithm>
 #include <cstdint>
 
 #include "engine/tensor/shape.h"
@@ -19,6 +20,9 @@ struct StrategyContext {
   Device device = Device::cpu;  // where batches live
   MethodTraits method = {};     // of the method that it goes with
   OptionValues options;
+
+  // The most images that a draw of R from the buffer gives, after `earlier` images have come.
+  std::int64_t most_drawn(std::int64_t earlier) const { return std::min({replay, capacity, earlier}); }
 };
 
 }  // namespace nagare::ssl

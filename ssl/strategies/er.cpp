@@ -8,14 +8,15 @@ namespace {
 class ExperienceReplay final : public Strategy {
  public:
   explicit ExperienceReplay(const StrategyContext& context)
-      : seed_(context.seed),
-        replay_(context.replay),
-        reservoir_(context.capacity, context.image_shape, context.seed, context.device) {}
+      : context_(context), reservoir_(context.capacity, context.image_shape, context.seed, context.device) {}
 
   Batch compose(const Batch& batch, const Progress& progress) override {
-    const auto slots = draw_without_replacement(reservoir_.size(), replay_, replay_key(seed_, progress.step));
+    const auto slots = draw_without_replacement(reservoir_.size(), context_.replay,
+                                                replay_key(context_.seed, progress.step));
     return with_replay(batch, reservoir_.stored(), slots);
   }
+
+  std::int64_t most_replayed(std::int64_t earlier) const override { return context_.most_drawn(earlier); }
 
   // Only now, so that a batch is not replayed while it is still arriving.
   void finish(const Batch& batch) override { reservoir_.insert(batch); }
@@ -28,8 +29,7 @@ class ExperienceReplay final : public Strategy {
   }
 
  private:
-  std::uint64_t seed_;
-  std::int64_t replay_;
+  StrategyContext context_;
   Reservoir reservoir_;
 };
 

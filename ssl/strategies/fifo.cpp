@@ -25,6 +25,10 @@ class FifoReplay final : public Strategy {
                        pick(static_cast<std::int64_t>(batch.ids.size()), progress));
   }
 
+  std::int64_t most_replayed(std::int64_t earlier) const override {
+    return buffer_only() ? 0 : context_.most_drawn(earlier);
+  }
+
   void finish(const Batch& batch) override {
     if (!buffer_only()) buffer_.insert(batch);
   }

@@ -34,6 +34,8 @@ class GradientSelection final : public Strategy {
     return with_replay(batch, buffer_.stored(), slots);
   }
 
+  std::int64_t most_replayed(std::int64_t earlier) const override { return context_.most_drawn(earlier); }
+
   // Gradients of stored images are made when they are first asked for, and forgotten with the batch.
   void finish(const Batch& batch) override {
     std::map<std::int64_t, Tensor> gradients;

@@ -62,6 +62,8 @@ class StreamReplay final : public MinRed {
     return with_replay(batch, buffer_.stored(), replayed);
   }
 
+  std::int64_t most_replayed(std::int64_t earlier) const override { return context_.most_drawn(earlier); }
+
   void finish(const Batch& /*batch*/) override { buffer_.evict(context_.capacity); }
 };
 

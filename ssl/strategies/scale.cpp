@@ -50,6 +50,8 @@ class Scale final : public Strategy {
         draw_without_replacement(size(), context_.replay, replay_key(context_.seed, progress.step)));
   }
 
+  std::int64_t most_replayed(std::int64_t earlier) const override { return context_.most_drawn(earlier); }
+
   bool replaces_loss() const override { return options_.loss == "pseudo"; }
 
   Tensor penalty(const Update& update) override {

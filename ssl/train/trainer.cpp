@@ -74,6 +74,7 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
   if (evaluator_.needs_hidden_layer() && !hidden_layer(*method_, options.device)) throw no_hidden_layer();
   plan_phases();
   strategy_->attach(*this);
+  method_->check_update(largest_update());
   optimizer_ = optim::make_optimizer(options.optimizer, trainable(*method_, *strategy_));
   arrivals_.resize(static_cast<std::size_t>(dataset.train.size()));
   for (const StreamBatch& batch : stream_.batches) {
@@ -84,6 +85,16 @@ Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> 
     }
   }
   position_ = Tensor::zeros({3}, {.dtype = DType::i64});
+}
+
+UpdateSize Trainer::largest_update() const {
+  UpdateSize largest;
+  for (const StreamBatch& batch : stream_.batches) {
+    const UpdateSize size{.arriving = static_cast<std::int64_t>(batch.ids.size()),
+                          .replayed = strategy_->most_replayed(batch.position)};
+    if (size.total() > largest.total()) largest = size;
+  }
+  return largest;
 }
 
 void Trainer::plan_phases() {

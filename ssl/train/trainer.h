@@ -83,8 +83,8 @@ struct TrainResult {
 class Trainer final : private Learner {
  public:
   // method and strategy are moved in; dataset must outlive the trainer.
-  // errors  BadConfig: steps per batch below 1, a restart where boundaries are hidden, a schedule that does not fit into the
-  //         run or, restarted, into a task
+  // errors  BadConfig: steps per batch below 1, updates of more images than the method takes, a restart where boundaries are
+  //         hidden, a schedule that does not fit into the run or, restarted, into a task
   Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> method,
           std::unique_ptr<Strategy> strategy, const TrainOptions& options);
   // The strategy holds on to it.
@@ -135,6 +135,7 @@ class Trainer final : private Learner {
     std::int64_t steps = 0;
   };
 
+  UpdateSize largest_update() const;
   void plan_phases();
   const Phase& phase_of(const StreamBatch& entry) const;
   double learning_rate(const Progress& progress) const;

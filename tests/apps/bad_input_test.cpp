@@ -136,6 +136,31 @@ TEST_F(BadInputTest, AbsurdValues) {
          kConfig, "0,1");
 }
 
+// An update of 10 arriving images, and of 5 that er replays from the second on.
+TEST_F(BadInputTest, AQueueThatAnUpdateDoesNotGoInto) {
+  for (const char* dry : {"--dry-run=false", "--dry-run"}) {
+    const auto refused = [&](std::vector<std::string> more, const std::string& what) {
+      more.emplace_back(dry);
+      expect_train(more, kConfig, what);
+    };
+    refused({"--method", "moco", "--method.queue", "19"},
+            "10 arriving images in an update, 2 keys each, do not go into a queue of 19 keys");
+    refused({"--method", "moco", "--method.queue", "14", "--method.symmetric", "off", "--strategy", "er",
+             "--replay", "5"},
+            "need --method.queue 15 or more, or fewer images (--stream-batch, --replay)");
+    refused({"--method", "swav", "--method.queue", "14", "--strategy", "er", "--replay", "5"},
+            "10 arriving images and 5 replayed ones");
+  }
+  const auto done = [&](const std::string& method, const std::string& queue) {
+    return run_nagare(tiny_run(out(), {"--method", method, "--method.queue", queue, "--strategy", "er",
+                                       "--replay", "5", "--dry-run"}))
+        .exit_code;
+  };
+  EXPECT_EQ(done("moco", "30"), 0);
+  EXPECT_EQ(done("swav", "15"), 0);
+  EXPECT_EQ(done("swav", "0"), 0);
+}
+
 TEST_F(BadInputTest, TextThatIsNotUtf8) {
   expect({"train", "--device", "cpu", "--out", out() + "\xff"}, kConfig, "\\xff\": need valid UTF-8");
   expect({"train", "--device", "cpu", "--out", out(), "--method.views", "\xc3"}, kConfig, "need valid UTF-8");

@@ -127,9 +127,17 @@ TEST_F(PrototypeMethods, SwavsQueueBeginsWhereItIsToldAndAgainWithTheSchedules) 
   EXPECT_EQ(queued_after({.step = 2, .total_steps = 9}), 8);
   EXPECT_EQ(queued_after({.step = 3, .total_steps = 9}), 8);
   EXPECT_EQ(queued_after({.step = 4, .total_steps = 9, .start = 4}), 0);
-  make("swav", {{"queue", "3"}});
-  EXPECT_THAT([&] { step(0, views(3)); },
-              ThrowsMessage<BadConfig>(HasSubstr("4 images a batch and a queue of 3")));
+}
+
+TEST_F(PrototypeMethods, AQueueTakesAWholeUpdate) {
+  make("swav", {{"queue", "5"}});
+  EXPECT_NO_THROW(method->check_update({.arriving = 3, .replayed = 2}));
+  EXPECT_THAT([&] { method->check_update({.arriving = 3, .replayed = 3}); },
+              ThrowsMessage<BadConfig>(testing::AllOf(
+                  HasSubstr("3 arriving images and 3 replayed ones"), HasSubstr("a queue of 5 embeddings"),
+                  HasSubstr("--method.queue 6 or more (or 0: no queue)"))));
+  make("swav", {{"queue", "0"}});
+  EXPECT_NO_THROW(method->check_update({.arriving = 3, .replayed = 3}));
 }
 
 // At first the teacher is the student, and the centre is 0: all follows from the student's rows.

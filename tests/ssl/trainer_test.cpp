@@ -391,6 +391,29 @@ std::string run_name(const testing::TestParamInfo<TinyRun>& info) {
   return name;
 }
 
+// What a strategy says that it replays at most is what it comes to.
+struct ReplayTest : testing::TestWithParam<TinyRun> {};
+
+TEST_P(ReplayTest, StaysWithinWhatWasForetold) {
+  TinyRun run = GetParam();
+  run.epochs = 2;
+  auto method = tiny_method(run.method, 1, model_under(run.strategy, "resnet18:width=2,stem=cifar", 2));
+  auto strategy = make_strategy(run.strategy, tiny_context(*method, run.options, run.method));
+  const Strategy& replaying = *strategy;
+  const auto trainer = tiny_trainer(std::move(method), std::move(strategy), run);
+  TinyObserver observer;
+  trainer->run(observer);
+  std::int64_t replayed = 0;
+  std::int64_t foretold = 0;
+  for (std::size_t i = 0; i < observer.steps.size(); ++i) {
+    const StreamBatch& batch = trainer->stream().batches[i];
+    replayed = observer.steps[i].trained_images - static_cast<std::int64_t>(batch.ids.size());
+    foretold = replaying.most_replayed(batch.position);
+    EXPECT_LE(replayed, foretold) << "update " << i;
+  }
+  EXPECT_EQ(replayed, foretold) << "when the buffer is full";
+}
+
 std::vector<TinyRun> every_strategy() {
   std::vector<TinyRun> runs;
   for (const StrategyRow& row : strategy_table()) {
@@ -425,6 +448,8 @@ std::vector<TinyRun> other_variants() {
 
 INSTANTIATE_TEST_SUITE_P(Table, ResumeTest, testing::ValuesIn(every_strategy()), run_name);
 INSTANTIATE_TEST_SUITE_P(Variants, ResumeTest, testing::ValuesIn(other_variants()), run_name);
+INSTANTIATE_TEST_SUITE_P(Table, ReplayTest, testing::ValuesIn(every_strategy()), run_name);
+INSTANTIATE_TEST_SUITE_P(Variants, ReplayTest, testing::ValuesIn(other_variants()), run_name);
 
 TEST(PairTest, WhatMakesNoSenseIsRefusedWithTheReason) {
   const MethodTraits plain;
