@@ -163,7 +163,8 @@ ExitCode diff(const Options& options, Console& console) {
 
 ExitCode run_checkpoint(const Settings& settings, Console& console) {
   const Options& options = settings.options();
-  if (options.paths.empty()) throw UsageError("the run or checkpoint is missing\nsee --help for examples");
+  if (options.paths.empty())
+    throw UsageError("checkpoint: the run or checkpoint is missing\nsee nagare checkpoint --help");
   if (options.action == "verify") return verify(options, console);
   if (options.action == "show") return show(options, console);
   if (options.action == "diff") return diff(options, console);

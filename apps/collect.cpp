@@ -1,5 +1,6 @@
 #include "apps/collect.h"
 
+#include "apps/ignored_options.h"
 #include "apps/presets.h"
 #include "apps/toml_file.h"
 #include "engine/device/errors.h"
@@ -49,6 +50,7 @@ Settings collect(std::span<const FlagValue> given, std::vector<std::string>& war
   if (over.is_set("strategy.name") && over.options().strategy != settings.options().strategy)
     settings.forget_free_options("strategy");
   settings.assign_all(over);
+  if (flags.is_set("preset")) forget_ignored_of_preset(settings);
   return settings;
 }
 

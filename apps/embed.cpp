@@ -17,7 +17,7 @@ ExitCode run_embed(const Settings& settings, Console& console) {
     throw BadConfig("--split " + split_name + ": need train or test");
   if (settings.options().out.empty())
     throw UsageError("embed: --out NAME is missing: the files' name without ending");
-  const TrainedNetwork network = open_network(settings, console);
+  const TrainedNetwork network = open_network("embed", settings, console);
   const Options& options = network.options;
   const ssl::Dataset data = load_data(options);
   const ssl::Split& split = split_name == "train" ? data.train : data.test;

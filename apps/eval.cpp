@@ -7,6 +7,7 @@
 
 #include "apps/checkpoint.h"
 #include "apps/command.h"
+#include "apps/ignored_options.h"
 #include "apps/report.h"
 #include "apps/run_directory.h"
 #include "apps/session.h"
@@ -177,7 +178,8 @@ void save(const io::Path& path, const Json& document) {
 }  // namespace
 
 ExitCode run_eval(const Settings& settings, Console& console) {
-  const TrainedNetwork network = open_network(settings, console);
+  refuse_ignored_evaluation(settings);  // before anything is read
+  const TrainedNetwork network = open_network("eval", settings, console);
   const Options& options = network.options;
   const io::Path saved = options.save ? run_to_save_in(options) : io::Path();
   const ssl::Dataset data = load_data(options);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/ignored_options.h"
 #include "apps/machine.h"
 #include "build_config.h"
 #include "engine/device/errors.h"
@@ -89,6 +90,8 @@ void check_choices(const Settings& settings) {
   const Options& options = settings.options();
   check_choice(settings, ssl::method_table(), "method", options.method, options.method_options);
   check_choice(settings, ssl::strategy_table(), "strategy", options.strategy, options.strategy_options);
+  refuse_ignored_schedule(settings);
+  refuse_ignored_evaluation(settings);
 }
 
 Session make_session(const Settings& settings) {

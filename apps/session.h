@@ -23,6 +23,7 @@ struct Session {
 };
 
 // The method and the strategy are known, and so are all options given for them: BadConfig naming the nearest otherwise.
+// Nothing was asked of schedule and evaluation that they would not look at (ignored_options.h).
 void check_choices(const Settings& settings);
 
 // The file, environment and flags of a command on top of its preset: BadConfig names the place of any mistake.

@@ -258,6 +258,14 @@ void Settings::forget_free_options(const std::string& kind) {
   options.clear();
 }
 
+void Settings::forget(std::string_view key) {
+  const OptionRow& row = *find_option(key);
+  Options defaults;
+  std::visit([&](auto* value) { *value = *std::get<decltype(value)>(row.field(defaults)); },
+             row.field(options_));
+  origins_.erase(std::string(key));
+}
+
 void Settings::assign_all(const Settings& other) {
   for (const auto& [key, origin] : other.origins_) {
     const OptionRow* row = find_option(key);

@@ -32,6 +32,9 @@ class Settings {
   // Forgets the options of the method, or of the strategy ("method", "strategy"): all KIND.KEY.
   void forget_free_options(const std::string& kind);
 
+  // The option with this long key is as by default.
+  void forget(std::string_view key);
+
   // Every assigned value of `other`, over those here.
   void assign_all(const Settings& other);
 

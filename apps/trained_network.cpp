@@ -6,12 +6,12 @@
 
 namespace nagare::apps {
 
-TrainedNetwork open_network(const Settings& settings, Console& console) {
+TrainedNetwork open_network(const std::string& command, const Settings& settings, Console& console) {
   TrainedNetwork network;
   network.options = settings.options();
   Options& options = network.options;
   if (options.checkpoint.empty())
-    throw UsageError("the run or checkpoint is missing\nsee --help for examples");
+    throw UsageError(command + ": the run or checkpoint is missing\nsee nagare " + command + " --help");
   network.checkpoint = find_checkpoint(options.checkpoint);
   for (const RejectedCheckpoint& one : network.checkpoint.rejected)
     console.warning(one.reason + ": this checkpoint is not used, the one before is");

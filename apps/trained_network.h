@@ -1,6 +1,7 @@
 #pragma once
 // A network from a checkpoint, ready to give features: what `eval` and `embed` share.
 #include <memory>
+#include <string>
 
 #include "apps/checkpoint.h"
 #include "apps/console.h"
@@ -18,7 +19,7 @@ struct TrainedNetwork {
   Options options;  // as asked, the rest from the manifest
 };
 
-// What the settings leave open (data, stream, seed, model) is as in the run.
-TrainedNetwork open_network(const Settings& settings, Console& console);
+// What the settings leave open (data, stream, seed, model) is as in the run. `command`: whose it is, for messages.
+TrainedNetwork open_network(const std::string& command, const Settings& settings, Console& console);
 
 }  // namespace nagare::apps

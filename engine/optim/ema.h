@@ -3,7 +3,7 @@
 //
 //   target = decay target + (1 - decay) online
 //
-// decay  the fraction kept, 0 <= decay <= 1; a schedule for it is learning_rate() with `ema_tau`
+// decay  the fraction kept, 0 <= decay <= 1; a schedule for it is ema_decay() in schedule.h
 #include "engine/nn/state.h"
 
 namespace nagare::optim {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "engine/device/errors.h"
+#include "engine/text/nearest.h"
 
 namespace nagare::optim {
 namespace {
@@ -44,24 +45,27 @@ struct Row {
   ScheduleRow text;
   double (*value)(const ScheduleOptions&, std::int64_t);
 };
-// ema_tau is the cosine read upwards, and linspace is what warmup_cosine computes: names under which people
-// know them.
+// linspace is what warmup_cosine computes: a name under which people know it.
 constexpr Row kRows[] = {
-    {{"constant", "the same value at every step"}, &constant},
-    {{"cosine_annealing", "half a cosine from base to end, no warm-up"}, &cosine},
-    {{"ema_tau", "an EMA decay that rises from base to end along half a cosine (BYOL)"}, &cosine},
-    {{"step", "base, times gamma at every milestone"}, &step_wise},
-    {{"warmup_cosine", "linear from start to base, then half a cosine to end (solo-learn)"}, &warmup_cosine},
-    {{"warmup_cosine_lightly", "the same, reaching end exactly (lightly)"}, &warmup_cosine_lightly},
-    {{"warmup_cosine_linspace", "the same as warmup_cosine, as DINO and UCL write it"}, &warmup_cosine},
+    {{"constant", "the same value at every step", 0}, &constant},
+    {{"cosine_annealing", "half a cosine from base to end, no warm-up", kUsesEnd}, &cosine},
+    {{"step", "base, times gamma at every milestone", kUsesMilestones}, &step_wise},
+    {{"warmup_cosine", "linear from start to base, then half a cosine to end (solo-learn)",
+      kUsesWarmup | kUsesEnd},
+     &warmup_cosine},
+    {{"warmup_cosine_lightly", "the same, reaching end exactly (lightly)", kUsesWarmup | kUsesEnd},
+     &warmup_cosine_lightly},
+    {{"warmup_cosine_linspace", "the same as warmup_cosine, as DINO and UCL write it",
+      kUsesWarmup | kUsesEnd},
+     &warmup_cosine},
 };
 
 const Row& find_row(const std::string& name) {
   const auto* row = std::ranges::find_if(kRows, [&](const Row& r) { return name == r.text.name; });
   if (row != std::end(kRows)) return *row;
-  std::string known;
-  for (const Row& r : kRows) known += (known.empty() ? "" : ", ") + std::string(r.text.name);
-  throw BadConfig("schedule: unknown name '" + name + "', known: " + known);
+  std::vector<std::string> known;
+  for (const Row& r : kRows) known.emplace_back(r.text.name);
+  throw BadConfig(unknown_name("schedule", name, known));
 }
 
 }  // namespace
@@ -95,6 +99,10 @@ double learning_rate(const ScheduleOptions& options, std::int64_t step) {
   if (step < 0) throw std::invalid_argument("learning_rate: step " + std::to_string(step) + ", need >= 0");
   check(options);
   return find_row(options.name).value(options, step);
+}
+
+double ema_decay(const EmaSchedule& s, std::int64_t step) {
+  return learning_rate({.name = "cosine_annealing", .base = s.first, .end = s.last, .steps = s.steps}, step);
 }
 
 }  // namespace nagare::optim

@@ -61,6 +61,22 @@ Readout parse_readout(const std::string& spec) {
 
 }  // namespace
 
+unsigned uses(const Readout& readout) {
+  unsigned all = readout.bag ? kUsesBag : 0U;
+  const auto add = [&](ReadoutUse use, bool looks) { all |= looks ? use : 0U; };
+  const ReadoutProtocol& protocol = readout.row->protocol;
+  if (const auto* knn = std::get_if<KnnProtocol>(&protocol)) {
+    add(kUsesNeighbours, knn->neighbours == 0);
+    add(kUsesTemperature, knn->weighted && knn->metric == KnnMetric::cosine && !(knn->temperature > 0.0F));
+  }
+  if (const auto* linear = std::get_if<LinearProtocol>(&protocol)) {
+    add(kUsesEpochs, true);
+    add(kUsesCrops, !readout.bag && linear->crop_scale_min > 0.0F);
+  }
+  add(kUsesEpochs, std::holds_alternative<FineTuneProtocol>(protocol));
+  return all;
+}
+
 std::vector<Readout> parse_readouts(const std::string& text) {
   std::vector<Readout> readouts;
   for (std::size_t begin = 0, comma = 0; comma != std::string::npos; begin = comma + 1) {

@@ -58,6 +58,16 @@ struct Readout {
   double fraction = 1.0;
 };
 
+// What a readout looks at of the evaluation's options; a sum of these.
+enum ReadoutUse : unsigned {
+  kUsesNeighbours = 1,
+  kUsesTemperature = 2,
+  kUsesCrops = 4,  // augment
+  kUsesEpochs = 8,
+  kUsesBag = 16,
+};
+unsigned uses(const Readout& readout);
+
 // Comma-separated specs.
 // errors  BadConfig naming the nearest readout, a fraction outside (0, 1], a spec that comes twice, fine-tuning on bags
 std::vector<Readout> parse_readouts(const std::string& text);

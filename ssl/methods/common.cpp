@@ -42,11 +42,8 @@ ViewPlan plan_of(ViewRecipe recipe, std::int64_t views, const MethodContext& con
 }
 
 double momentum_at(float first, const Progress& progress) {
-  return optim::learning_rate({.name = "ema_tau",
-                               .base = first,
-                               .end = 1.0,
-                               .steps = std::max<std::int64_t>(progress.total_steps, 1)},
-                              progress.since_start());
+  return optim::ema_decay({.first = first, .steps = std::max<std::int64_t>(progress.total_steps, 1)},
+                          progress.since_start());
 }
 
 void check_views(const char* who, const Views& views, std::int64_t wanted) {

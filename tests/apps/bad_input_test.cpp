@@ -161,6 +161,51 @@ TEST_F(BadInputTest, AQueueThatAnUpdateDoesNotGoInto) {
   EXPECT_EQ(done("swav", "0"), 0);
 }
 
+TEST_F(BadInputTest, WhatAScheduleDoesNotLookAt) {
+  const auto refused = [&](const std::vector<std::string>& more, const std::string& what) {
+    expect_train(more, kConfig, what);
+  };
+  refused({"--schedule", "ema_tau"}, "unknown schedule \"ema_tau\"");
+  refused({"--schedule.warmup-steps", "1"}, "--schedule.warmup-steps is \"1\", and schedule constant");
+  refused({"--schedule", "cosine_annealing", "--schedule.warmup-steps", "1"},
+          "need one of the warmup_* schedules, or leave it out");
+  refused({"--schedule", "cosine_annealing", "--schedule.start", "1"}, "--schedule.start");
+  refused({"--schedule", "step", "--schedule.milestones", "2", "--schedule.end", "1"}, "--schedule.end");
+  refused({"--schedule.gamma", "0.5"}, "need schedule step");
+  refused({"--schedule", "warmup_cosine", "--schedule.warmup-steps", "1", "--schedule.milestones", "3"},
+          "--schedule.milestones");
+  refused({"--schedule", "warmup_cosine", "--schedule.start", "1"}, "need --schedule.warmup-steps");
+  refused({"--schedule", "step"}, "--schedule: schedule step without milestones never changes");
+  const std::string file = directory_ / "my.toml";
+  write_all(file, "[schedule]\nname = \"step\"\nmilestones = [2]\nend = 0.5\n");
+  refused({"--config", file}, "my.toml:4: schedule.end is \"0.5\", and schedule step does not look at it");
+  const Outcome done = run_nagare(tiny_run(
+      out(), {"--schedule", "step", "--schedule.milestones", "1,2", "--schedule.end", "0", "--dry-run"}));
+  EXPECT_EQ(done.exit_code, 0) << done.err;
+}
+
+TEST_F(BadInputTest, WhatAReadoutDoesNotLookAt) {
+  const auto refused = [&](const std::string& readouts, std::vector<std::string> more,
+                           const std::string& what) {
+    more.insert(more.end(), {"--eval.readouts", readouts});
+    expect_train(more, kConfig, what);
+    more.insert(more.begin(), {"eval", directory_ / "nowhere", "--device", "cpu"});
+    expect(more, kConfig, what);
+  };
+  refused("knn", {"--eval.bag-feature", "hidden"},
+          "--eval.bag-feature is \"hidden\", and --eval.readouts knn does not look at it: need a readout "
+          "bag:NAME, or leave it out");
+  refused("knn,ridge", {"--eval.bag", "grid"}, "--eval.bag is \"grid\"");
+  refused("knn", {"--eval.bag-patches", "2"}, "--eval.bag-patches");
+  refused("bag:knn", {"--eval.bag", "grid", "--eval.bag-patches", "2"}, "need --eval.bag random");
+  refused("knn-plain", {"--eval.temperature", "0.1"}, "need readout knn,");
+  refused("knn-ucl,ridge", {"--eval.neighbours", "5"}, "need readout knn or knn-plain");
+  refused("knn", {"--eval.epochs", "2"}, "--eval.epochs");
+  refused("finetune,linear-emp,bag:linear-moco", {"--eval.augment"}, "--eval.augment is \"true\"");
+  refused("knn,kmn", {}, "nearest is \"knn\"");
+  refused("knn", {"--eval.bag", "circle"}, "random, grid or centre");
+}
+
 TEST_F(BadInputTest, TextThatIsNotUtf8) {
   expect({"train", "--device", "cpu", "--out", out() + "\xff"}, kConfig, "\\xff\": need valid UTF-8");
   expect({"train", "--device", "cpu", "--out", out(), "--method.views", "\xc3"}, kConfig, "need valid UTF-8");
@@ -215,7 +260,13 @@ TEST_F(BadInputTest, CheckpointsThatAreNone) {
   std::filesystem::create_directories(directory_ / "empty");
   expect({"eval", directory_ / "empty", "--device", "cpu"}, kCheckpoint, "neither a run nor a checkpoint");
   expect({"train", "--resume", "--out", directory_ / "empty"}, kCheckpoint, "no run to resume");
-  expect({"eval"}, 2, "missing");
+  for (const std::string command : {"eval", "embed", "checkpoint"}) {
+    const Outcome none =
+        command == "embed" ? run_nagare({command, "--out", directory_ / "features"}) : run_nagare({command});
+    EXPECT_EQ(none.exit_code, 2);
+    EXPECT_EQ(none.err, "error: " + command + ": the run or checkpoint is missing\n  see nagare " + command +
+                            " --help\n");
+  }
 }
 
 TEST_F(BadInputTest, DevicesThatAreNone) {

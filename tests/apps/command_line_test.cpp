@@ -129,7 +129,8 @@ std::vector<std::string> tiny_run_of(const std::string& name) {
   arguments.insert(arguments.end(), {"--model", std::string("resnet18:width=2,stem=") +
                                                     (published_size ? "imagenet" : "cifar")});
   const bool replays = name.starts_with("minred") || name.starts_with("emp");
-  if (published_size && !replays) arguments.insert(arguments.end(), {"--schedule.warmup-steps", "1"});
+  if (published_size && name.starts_with("cassle") && !name.starts_with("cassle-moco"))
+    arguments.insert(arguments.end(), {"--schedule.warmup-steps", "1"});
   if (published_size && replays)
     arguments.insert(arguments.end(), {"--stream", "seq:10,samples=150,boundaries=hidden"});
   if (name.starts_with("minred-correlated"))
@@ -138,6 +139,25 @@ std::vector<std::string> tiny_run_of(const std::string& name) {
     arguments.insert(arguments.end(),
                      {"--stream", "seq:10,samples=30/60,boundaries=hidden", "--stream-batch", "20"});
   return arguments;
+}
+
+TEST(CommandLineTest, WhatAnotherChoiceWouldNotLookAtIsLeftOutOfAPreset) {
+  const auto with = [](const std::string& preset, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = tiny_run_of(preset);
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_nagare(arguments);
+  };
+  const Outcome constant = with("cassle-barlow-seq-cifar100", {"--schedule", "constant"});
+  EXPECT_EQ(constant.exit_code, 0) << constant.err;
+  EXPECT_THAT(constant.out, AllOf(HasSubstr("schedule.warmup-steps = 0  # default"),
+                                  HasSubstr("schedule.restart = \"task\"  # preset")));
+  const Outcome ridge = with("scale-seq-cifar10", {"--eval.readouts", "ridge"});
+  EXPECT_EQ(ridge.exit_code, 0) << ridge.err;
+  EXPECT_THAT(ridge.out, HasSubstr("eval.neighbours = 20  # default"));
+  const Outcome asked =
+      with("cassle-barlow-seq-cifar100", {"--schedule", "constant", "--schedule.warmup-steps", "3"});
+  EXPECT_EQ(asked.exit_code, kConfig);
+  EXPECT_THAT(asked.err, HasSubstr("--schedule.warmup-steps is \"3\""));
 }
 
 // Every preset parses and its run can be made: its own method, strategy, stream and optimiser.

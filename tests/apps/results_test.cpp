@@ -172,8 +172,8 @@ TEST_F(ResultsTest, ReadoutsDoNotDependOnThreads) {
 // The layer comes from the method while it trains, from the checkpoint afterwards.
 TEST_F(ResultsTest, BagsOfTheHiddenLayerAreTheSameFromACheckpoint) {
   const std::string bags = directory_ / "bags";
-  const std::vector<std::string> how = {"--eval.readouts",    "bag:ridge", "--eval.bag",        "grid",
-                                        "--eval.bag-feature", "hidden",    "--eval.neighbours", "3"};
+  const std::vector<std::string> how = {"--eval.readouts",    "bag:ridge", "--eval.bag", "grid",
+                                        "--eval.bag-feature", "hidden"};
   ASSERT_EQ(run_nagare(tiny_run(bags, how)).exit_code, 0);
   std::vector<std::string> again = {"eval", bags, "--json", "--device", "cpu", "--threads", "1"};
   again.insert(again.end(), how.begin(), how.end());

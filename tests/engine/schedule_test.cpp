@@ -30,9 +30,11 @@ TEST(ScheduleTest, EndsAndCornersAreWhereTheFormulasPutThem) {
   EXPECT_DOUBLE_EQ(learning_rate(s, 2), 1.0);
   EXPECT_DOUBLE_EQ(learning_rate(s, 3), 0.5);
   EXPECT_DOUBLE_EQ(learning_rate(s, 5), 0.25);
-  s = {.name = "ema_tau", .base = 0.99, .end = 1.0, .steps = 10};
-  EXPECT_DOUBLE_EQ(learning_rate(s, 0), 0.99);
-  EXPECT_DOUBLE_EQ(learning_rate(s, 10), 1.0);
+  const EmaSchedule decay{.first = 0.99, .last = 0.995, .steps = 10};
+  EXPECT_DOUBLE_EQ(ema_decay(decay, 0), 0.99);
+  EXPECT_DOUBLE_EQ(ema_decay(decay, 5), 0.9925);
+  EXPECT_DOUBLE_EQ(ema_decay(decay, 10), 0.995);
+  EXPECT_DOUBLE_EQ(ema_decay(decay, 11), 0.995);
 }
 
 TEST(ScheduleTest, EveryRowIsFiniteAtAndBeyondItsEdges) {
@@ -52,6 +54,37 @@ TEST(ScheduleTest, EveryRowIsFiniteAtAndBeyondItsEdges) {
   }
 }
 
+// A row's `uses` is the truth: what it names moves a value, what it leaves out moves none.
+TEST(ScheduleTest, RowsTellWhatTheyLookAt) {
+  for (const ScheduleRow& row : schedules()) {
+    const auto differs = [&](const ScheduleOptions& a, const ScheduleOptions& b) {
+      for (std::int64_t k = 0; k < 10; ++k) {
+        if (learning_rate(a, k) != learning_rate(b, k)) return true;
+      }
+      return false;
+    };
+    const ScheduleOptions all{.name = row.name,
+                              .base = 1.0,
+                              .start = 0.25,
+                              .end = 0.125,
+                              .steps = 10,
+                              .warmup_steps = 3,
+                              .milestones = {4},
+                              .gamma = 0.5};
+    const auto changed = [&](const auto& change) {
+      ScheduleOptions other = all;
+      change(other);
+      return differs(all, other);
+    };
+    const auto uses = [&](ScheduleUse what) { return (row.uses & what) != 0; };
+    EXPECT_EQ(changed([](auto& s) { s.warmup_steps = 0; }), uses(kUsesWarmup)) << row.name;
+    EXPECT_EQ(changed([](auto& s) { s.start = 0.5; }), uses(kUsesWarmup)) << row.name;
+    EXPECT_EQ(changed([](auto& s) { s.end = 0.0; }), uses(kUsesEnd)) << row.name;
+    EXPECT_EQ(changed([](auto& s) { s.milestones = {}; }), uses(kUsesMilestones)) << row.name;
+    EXPECT_EQ(changed([](auto& s) { s.gamma = 0.25; }), uses(kUsesMilestones)) << row.name;
+  }
+}
+
 TEST(ScheduleTest, RowsAreSorted) {
   const auto rows = schedules();
   EXPECT_TRUE(std::is_sorted(rows.begin(), rows.end(),
@@ -60,7 +93,8 @@ TEST(ScheduleTest, RowsAreSorted) {
 
 TEST(ScheduleTest, NonsenseIsRefusedByName) {
   EXPECT_THAT([] { learning_rate({.name = "cosin"}, 0); },
-              ThrowsMessage<BadConfig>(AllOf(HasSubstr("'cosin'"), HasSubstr("warmup_cosine"))));
+              ThrowsMessage<BadConfig>(
+                  AllOf(HasSubstr("unknown schedule \"cosin\": nearest is"), HasSubstr("warmup_cosine"))));
   EXPECT_THAT([] { check({.base = NAN}); }, ThrowsMessage<BadConfig>(HasSubstr("base nan")));
   EXPECT_THAT([] { check({.steps = 5, .warmup_steps = 6}); },
               ThrowsMessage<BadConfig>(HasSubstr("5 steps with 6 of warm-up")));

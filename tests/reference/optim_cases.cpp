@@ -88,33 +88,34 @@ void schedule_case(Case& c) {
                                 .warmup_steps = c.integer("warmup", 0),
                                 .gamma = c.number("gamma", 0.1)};
   for (const double at : c.numbers("milestones")) common.milestones.push_back(static_cast<std::int64_t>(at));
-  const auto check = [&](const std::string& result, const optim::ScheduleOptions& options) {
+  const auto check = [&](const std::string& result, const auto& value_at) {
     if (!c.has_result("out." + result)) return;
     std::vector<double> values;
-    for (std::int64_t k = 0; k < n; ++k) values.push_back(optim::learning_rate(options, k));
+    for (std::int64_t k = 0; k < n; ++k) values.push_back(value_at(k));
     c.check("out." + result, Tensor::from(values, {n}));
   };
   for (const char* name :
        {"warmup_cosine", "warmup_cosine_lightly", "warmup_cosine_linspace", "cosine_annealing", "step"}) {
     optim::ScheduleOptions options = common;
     options.name = name;
-    check(name, options);
+    check(name, [&](std::int64_t k) { return optim::learning_rate(options, k); });
   }
-  optim::ScheduleOptions tau{.name = "ema_tau", .base = c.number("tau0"), .end = 1.0, .steps = n};
-  check("ema_tau", tau);
-  tau.end = c.number("tau_final", 1.0);
-  check("ema_tau_final", tau);
+  const auto check_decay = [&](const std::string& result, double last) {
+    const optim::EmaSchedule decay{.first = c.number("tau0"), .last = last, .steps = n};
+    check(result, [&](std::int64_t k) { return optim::ema_decay(decay, k); });
+  };
+  check_decay("ema_tau", 1.0);
+  check_decay("ema_tau_final", c.number("tau_final", 1.0));
 }
 
 void ema_case(Case& c) {
   nn::StateList target;
   target.add("w", c.parameter("xi"), nn::Role::weight);
-  const optim::ScheduleOptions tau{
-      .name = "ema_tau", .base = c.number("tau0"), .end = 1.0, .steps = c.integer("n")};
+  const optim::EmaSchedule decay{.first = c.number("tau0"), .steps = c.integer("n")};
   for (int k = 0; c.has_input("theta" + std::to_string(k)); ++k) {
     nn::StateList online;
     online.add("w", c.parameter("theta" + std::to_string(k)), nn::Role::weight);
-    optim::ema_update(target, online, optim::learning_rate(tau, k));
+    optim::ema_update(target, online, optim::ema_decay(decay, k));
     c.check("out.xi_step" + std::to_string(k + 1), target.find("w")->tensor);
   }
 }
