@@ -109,7 +109,7 @@ Session make_session(const Settings& settings) {
   const ssl::Dataset& data = *session.dataset;
   const auto seed = static_cast<std::uint64_t>(options.seed);
   ssl::Stream stream = ssl::make_stream(data, stream_options(options));
-  ssl::check_trainable(stream, options.stream_batch);
+  ssl::check_trainable(stream, stream_options(options));
   stream = ssl::arranged(options.strategy, stream, seed);
 
   const std::string model = ssl::model_under(options.strategy, options.model, stream.tasks);

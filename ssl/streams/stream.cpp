@@ -175,8 +175,8 @@ Stream make_stream(const Dataset& data, const StreamOptions& options) {
   return stream;
 }
 
-void check_trainable(const Stream& stream, std::int64_t batch) {
-  const std::string who = "stream-batch " + std::to_string(batch) + ": ";
+void check_trainable(const Stream& stream, const StreamOptions& asked) {
+  const std::string who = "stream-batch " + std::to_string(asked.batch) + ": ";
   std::vector<bool> begins(static_cast<std::size_t>(stream.tasks));
   for (const StreamBatch& entry : stream.batches) {
     begins[static_cast<std::size_t>(entry.task)] = true;
@@ -186,8 +186,13 @@ void check_trainable(const Stream& stream, std::int64_t batch) {
   }
   for (std::size_t task = 0; task < begins.size(); ++task) {
     if (begins[task]) continue;
-    throw BadConfig(who + "no batch begins in task " + std::to_string(task + 1) +
-                    ", which has too few images; choose smaller batches");
+    const std::string nothing = who + "no batch begins in task " + std::to_string(task + 1);
+    if (parse_stream(asked.spec).drop_last) {
+      throw BadConfig(nothing +
+                      ": it has fewer images than a batch, and drop-last leaves such a batch out; choose "
+                      "smaller batches, or drop-last=off");
+    }
+    throw BadConfig(nothing + ", which has too few images; choose smaller batches");
   }
 }
 

@@ -57,9 +57,9 @@ struct Stream {
 //         more samples than a task has, one source for `domain`, epochs where one pass is needed, batch or epochs below 1; BadData: a task without images
 Stream make_stream(const Dataset& data, const StreamOptions& options);
 
-// What would end a run half-way. `batch` is the one that was asked for.
+// What would end a run half-way, in the stream that `asked` gave.
 // errors  BadConfig: a batch of a single image, which has no batch statistics; a task in which no batch begins
-void check_trainable(const Stream& stream, std::int64_t batch);
+void check_trainable(const Stream& stream, const StreamOptions& asked);
 
 // 64 bits that change when any id, its order, a cut between batches or tasks, or a motion changes: for logs and results.
 std::uint64_t stream_digest(const Stream& stream);

@@ -58,6 +58,27 @@ std::optional<HiddenLayer> hidden_layer(const Method& method, Device device) {
       device);
 }
 
+// What a schedule goes over, and its number of updates.
+struct Span {
+  std::string of;     // "of the run"
+  std::string which;  // that has them: "the run"
+  std::int64_t steps;
+};
+
+void check_warmup(const optim::ScheduleOptions& schedule, const Span& span) {
+  if (schedule.warmup_steps <= span.steps) return;
+  throw BadConfig("--schedule.warmup-steps is " + std::to_string(schedule.warmup_steps) + " updates " +
+                  span.of + ", and " + span.which + " has " + std::to_string(span.steps) + ": need at most " +
+                  std::to_string(span.steps));
+}
+
+void check_milestones(const optim::ScheduleOptions& schedule, const Span& span) {
+  if (schedule.milestones.empty() || schedule.milestones.back() < span.steps) return;
+  throw BadConfig("--schedule.milestones ends at update " + std::to_string(schedule.milestones.back()) + " " +
+                  span.of + ", and " + span.which + " has " + std::to_string(span.steps) +
+                  ": need less than that");
+}
+
 }  // namespace
 
 Trainer::Trainer(const Dataset& dataset, Stream stream, std::unique_ptr<Method> method,
@@ -110,15 +131,23 @@ void Trainer::plan_phases() {
     if (phase.steps == 0) phase.start = static_cast<std::int64_t>(i) * options_.steps_per_batch;
     phase.steps += options_.steps_per_batch;
   }
-  for (const Phase& phase : phases_) {
-    if (phase.steps == 0 && options_.restart_schedule) {
+  const bool restart = options_.restart_schedule;
+  const std::string of = restart ? "of every task (--schedule.restart task)" : "of the run";
+  Span longest{.of = of, .which = restart ? "the longest task" : "the run", .steps = 0};
+  for (std::size_t i = 0; i < phases_.size(); ++i) {
+    const std::int64_t steps = phases_[i].steps;
+    if (steps == 0 && restart) {
       throw BadConfig(
           "schedule.restart is \"task\", and a task has no updates of its own, as with strategy joint: need "
           "never");
     }
-    options_.schedule.steps = phase.steps;
+    check_warmup(options_.schedule,
+                 {.of = of, .which = restart ? "task " + std::to_string(i + 1) : "the run", .steps = steps});
+    options_.schedule.steps = steps;
     optim::check(options_.schedule);
+    longest.steps = std::max(longest.steps, steps);
   }
+  check_milestones(options_.schedule, longest);
 }
 
 const Trainer::Phase& Trainer::phase_of(const StreamBatch& entry) const {

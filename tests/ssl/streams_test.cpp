@@ -273,15 +273,16 @@ TEST(StreamKeys, BlurExchangesImagesAroundTheBoundary) {
 // Hidden boundaries do not show in the sizes of batches; a batch counts to the task of its first image.
 TEST(StreamKeys, HiddenBoundariesAreNotCutAt) {
   const Dataset data = interleaved(2, 10);
-  const Stream hidden = make_stream(data, {.spec = "seq:2,boundaries=hidden", .batch = 8});
+  const StreamOptions asked{.spec = "seq:2,boundaries=hidden", .batch = 8};
+  const Stream hidden = make_stream(data, asked);
   EXPECT_THAT(batch_sizes(hidden), ElementsAre(8, 8, 4));
   EXPECT_EQ(hidden.batches[1].task, 0);
   EXPECT_EQ(hidden.batches[2].task, 1);
   EXPECT_EQ(all_ids(hidden), all_ids(make_stream(data, {.spec = "seq:2", .batch = 8})));
-  EXPECT_NO_THROW(check_trainable(hidden, 8));
-  const Stream coarse = make_stream(data, {.spec = "seq:2,boundaries=hidden", .batch = 20});
-  EXPECT_THAT([&] { check_trainable(coarse, 20); },
-              ThrowsMessage<BadConfig>(HasSubstr("no batch begins in task 2")));
+  EXPECT_NO_THROW(check_trainable(hidden, asked));
+  const StreamOptions coarse{.spec = "seq:2,boundaries=hidden", .batch = 20};
+  EXPECT_THAT([&] { check_trainable(make_stream(data, coarse), coarse); },
+              ThrowsMessage<BadConfig>(HasSubstr("no batch begins in task 2, which has too few images")));
 }
 
 TEST(StreamKeys, DropLastLeavesWholeBatches) {
@@ -289,7 +290,13 @@ TEST(StreamKeys, DropLastLeavesWholeBatches) {
       make_stream(interleaved(2, 11), {.spec = "seq:2,drop-last=on", .batch = 5, .epochs = 2});
   EXPECT_THAT(batch_sizes(stream), ElementsAre(5, 5, 5, 5, 5, 5, 5, 5));
   EXPECT_EQ(stream.motion.length, 40);
-  EXPECT_TRUE(make_stream(interleaved(2, 3), {.spec = "seq:2,drop-last=on", .batch = 5}).batches.empty());
+  const StreamOptions coarse{.spec = "seq:2,drop-last=on", .batch = 5};
+  const Stream nothing = make_stream(interleaved(2, 3), coarse);
+  EXPECT_TRUE(nothing.batches.empty());
+  EXPECT_THAT(
+      [&] { check_trainable(nothing, coarse); },
+      ThrowsMessage<BadConfig>(HasSubstr("no batch begins in task 1: it has fewer images than a batch, "
+                                         "and drop-last leaves such a batch out")));
 }
 
 TEST(StreamKeys, RunsAreFramesOfOneImageInARow) {

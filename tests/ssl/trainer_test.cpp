@@ -195,6 +195,35 @@ TEST(TrainerTest, AnOptimisersRestartForgetsAtTheBoundaryAlone) {
   }
 }
 
+// Two tasks of 2 updates.
+TEST(TrainerTest, LengthsOfAScheduleThatDoNotFitAreNamed) {
+  const auto make = [](const optim::ScheduleOptions& schedule, bool restart) {
+    TrainOptions options;
+    options.schedule = schedule;
+    options.restart_schedule = restart;
+    auto method = tiny_method("simsiam");
+    auto strategy = make_strategy("finetune", tiny_context(*method, {}));
+    Trainer(tiny_dataset(), make_stream(tiny_dataset(), {.spec = "seq:2", .batch = kTinyBatch, .seed = 7}),
+            std::move(method), std::move(strategy), options);
+  };
+  const auto refused = [&](const optim::ScheduleOptions& schedule, bool restart, const char* what) {
+    EXPECT_THAT([&] { make(schedule, restart); }, ThrowsMessage<BadConfig>(HasSubstr(what)));
+  };
+  optim::ScheduleOptions schedule{.name = "warmup_cosine", .warmup_steps = 5};
+  refused(schedule, false,
+          "--schedule.warmup-steps is 5 updates of the run, and the run has 4: need at most 4");
+  schedule.warmup_steps = 3;
+  EXPECT_NO_THROW(make(schedule, false));
+  refused(schedule, true,
+          "--schedule.warmup-steps is 3 updates of every task (--schedule.restart task), and task 1 has 2: "
+          "need at most 2");
+  schedule = {.name = "step", .milestones = {1, 4}};
+  refused(schedule, false, "--schedule.milestones ends at update 4 of the run, and the run has 4: need less");
+  schedule.milestones = {1, 3};
+  EXPECT_NO_THROW(make(schedule, false));
+  refused(schedule, true, "update 3 of every task (--schedule.restart task), and the longest task has 2");
+}
+
 TEST(TrainerTest, ARestartNeedsBoundaries) {
   EXPECT_THAT([] { tiny_trainer({.stream = "seq:2,boundaries=hidden", .restart = true}); },
               ThrowsMessage<BadConfig>(HasSubstr("hides where its tasks end")));
