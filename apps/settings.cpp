@@ -87,10 +87,11 @@ Number parse_number(std::string_view text, const OptionRow& row, const std::stri
 
 WholeNumbers parse_numbers(std::string_view text, const OptionRow& row, const std::string& who) {
   WholeNumbers numbers;
-  while (!text.empty()) {
-    const std::size_t comma = text.find(',');
+  if (text.empty()) return numbers;
+  for (std::size_t comma = 0; comma != std::string_view::npos;) {
+    comma = text.find(',');
     numbers.push_back(parse_number<std::int64_t>(text.substr(0, comma), row, who));
-    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+    if (comma != std::string_view::npos) text.remove_prefix(comma + 1);
   }
   return numbers;
 }

@@ -104,9 +104,10 @@ static_assert(std::size(kRows) == std::size(kFactories));
 // "width=16,stem=cifar"
 Values parse_options(const std::string& spec, std::string_view text) {
   Values values;
-  while (!text.empty()) {
-    const std::string_view item = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(item.size() + 1, text.size()));
+  for (std::size_t comma = 0; comma != std::string_view::npos;) {
+    comma = text.find(',');
+    const std::string_view item = text.substr(0, comma);
+    if (comma != std::string_view::npos) text.remove_prefix(comma + 1);
     const std::size_t equals = item.find('=');
     if (equals == std::string_view::npos || equals == 0) {
       throw BadConfig("model '" + spec + "': option '" + std::string(item) + "', need name=value");
@@ -124,11 +125,16 @@ Values parse_options(const std::string& spec, std::string_view text) {
 std::span<const BackboneRow> backbone_rows() { return kRows; }
 
 std::unique_ptr<Backbone> make_backbone(const std::string& spec, const BackboneOptions& options) {
-  const std::string name = spec.substr(0, spec.find(':'));
-  const std::string_view rest = std::string_view(spec).substr(std::min(name.size() + 1, spec.size()));
+  const std::size_t colon = spec.find(':');
+  const std::string name = spec.substr(0, colon);
   std::vector<std::string> known;
   for (std::size_t i = 0; i < std::size(kRows); ++i) {
-    if (name == kRows[i].name) return kFactories[i](spec, parse_options(spec, rest), options);
+    if (name == kRows[i].name) {
+      const Values values = colon == std::string::npos
+                                ? Values()
+                                : parse_options(spec, std::string_view(spec).substr(colon + 1));
+      return kFactories[i](spec, values, options);
+    }
     known.emplace_back(kRows[i].name);
   }
   throw BadConfig(unknown_name("model", name, known));

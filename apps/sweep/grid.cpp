@@ -52,9 +52,10 @@ void add_axis(Grid& grid, const std::string& text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) throw BadConfig(origin + ": need KEY=VALUE,VALUE,...");
   std::vector<std::string> values;
-  for (std::size_t begin = equals + 1; begin <= text.size();) {
+  for (std::size_t begin = equals + 1; begin <= text.size() && equals + 1 < text.size();) {
     const std::size_t comma = std::min(text.find(',', begin), text.size());
-    if (comma > begin) values.push_back(text.substr(begin, comma - begin));
+    if (comma == begin) throw BadConfig(origin + ": a value is empty: need KEY=VALUE,VALUE,...");
+    values.push_back(text.substr(begin, comma - begin));
     begin = comma + 1;
   }
   add_axis(grid, long_key(text.substr(0, equals), origin), values, origin);

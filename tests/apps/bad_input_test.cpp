@@ -110,6 +110,7 @@ TEST_F(BadInputTest, AbsurdValues) {
   expect_train({"--steps-per-batch", "0"}, kConfig, "--steps-per-batch");
   expect_train({"--max-steps", "1e3"}, kConfig, "--max-steps");
   expect_train({"--epochs", "99999999999999999999"}, kConfig, "--epochs");
+  expect_train({"--schedule", "step", "--schedule.milestones", "1,"}, kConfig, "need a whole number");
   const std::vector<std::string> start = {"train", "--device", "cpu", "--out", out()};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), start.begin(), start.end());

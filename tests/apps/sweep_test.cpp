@@ -74,6 +74,7 @@ TEST(SweepGridTest, RefusesWhatIsNoGrid) {
   refused({{"epochs", "2"}}, "there is no axis");
   refused({{"axis", "seed"}}, "need KEY=VALUE");
   refused({{"axis", "seed="}}, "has no values");
+  for (const char* axis : {"seed=1,", "seed=,1", "seed=1,,2"}) refused({{"axis", axis}}, "a value is empty");
   refused({{"axis", "seed=1,1"}}, "a value twice");
   refused({{"axis", "seed=1"}, {"axis", "seed=2"}}, "given twice");
   refused({{"axis", "out=a,b"}}, "cannot vary");

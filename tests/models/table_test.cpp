@@ -75,6 +75,9 @@ TEST(BackboneTable, MistakesAreNamedWithTheNearestName) {
   refused("resnet18:activation=gelu", "need relu or mish");
   refused("resnet18:width", "option 'width', need name=value");
   refused("resnet18:width=4,width=8", "given twice");
+  for (const char* spec :
+       {"resnet18:", "resnet18:,", "resnet18:width=4,", "resnet18:,width=4", "resnet18:width=4,,stem=cifar"})
+    refused(spec, "option '', need name=value");
 }
 
 }  // namespace

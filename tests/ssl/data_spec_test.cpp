@@ -41,6 +41,9 @@ TEST(DataSpec, RefusesByName) {
   EXPECT_THAT(parse("cifar10"), ThrowsMessage<BadConfig>(HasSubstr("needs a directory")));
   EXPECT_THAT(parse("cifar10:"), ThrowsMessage<BadConfig>(HasSubstr("needs a directory")));
   EXPECT_THAT(parse("fractal:/x"), ThrowsMessage<BadConfig>(HasSubstr("\"/x\" is not key=value")));
+  for (const char* spec :
+       {"fractal:size=8,", "fractal:,size=8", "fractal:size=8,,seed=1", "cifar10:d,test=8,"})
+    EXPECT_THAT(parse(spec), ThrowsMessage<BadConfig>(HasSubstr("\"\" is not key=value"))) << spec;
   EXPECT_THAT(parse("fractal:size=8,size=9"), ThrowsMessage<BadConfig>(HasSubstr("\"size\" is given twice")));
   EXPECT_THAT(parse("fractal:size=8,"), ThrowsMessage<BadConfig>(HasSubstr("not key=value")));
   EXPECT_THAT(parse("a\nb:/x"),

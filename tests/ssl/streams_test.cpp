@@ -154,6 +154,8 @@ TEST(Stream, RefusesWhatItCannotDoByName) {
   refused("seq:3,blur", "\"blur\" is not key=value");
   refused("seq:3,", "\"\" is not key=value");
   refused("seq:3,blur=0.1,blur=0.2", "\"blur\" is given twice");
+  for (const char* spec : {"seq:3,", "seq:3,,blur=0.1", "seq:3,blur=0.1,"})
+    refused(spec, "\"\" is not key=value");
   refused("seq:3,blur=nan", "blur=nan: needs a number from 0 to 1");
   refused("seq:3,blur=1.5", "needs a number from 0 to 1");
   refused("seq:3,runs=0", "needs a whole number from 1 to 4096");
