@@ -15,9 +15,7 @@ namespace nagare::ssl {
 void refuse_not_finite(const Tensor& features) {
   const std::vector<float> values = features.to_vector<float>();
   if (std::ranges::all_of(values, [](float v) { return std::isfinite(v); })) return;
-  throw Diverged(
-      "evaluation: a feature is NaN or infinite: the features are not finite; train with a lower learning "
-      "rate");
+  throw Diverged("the features are not finite: train with a lower learning rate (--optim.lr)");
 }
 
 Tensor pick_images(const Tensor& images, const std::vector<std::int64_t>& ids) {

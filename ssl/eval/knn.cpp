@@ -141,7 +141,8 @@ KnnResult knn_classify(const Tensor& bank, const std::vector<std::int64_t>& bank
   std::vector<std::int64_t> indices = found.index.to_vector<std::int64_t>();
   if (std::ranges::find(indices, -1) != indices.end()) {
     throw Diverged(
-        "knn_classify: a similarity is NaN: the features are not finite; train with a lower learning rate");
+        "knn_classify: a similarity is NaN: the features are not finite; train with a lower learning rate "
+        "(--optim.lr)");
   }
   const kernels::VoteWeight weight = !options.weighted ? kernels::VoteWeight::one
                                      : cosine          ? kernels::VoteWeight::exponential

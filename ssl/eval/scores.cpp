@@ -34,7 +34,9 @@ std::int64_t rank(const double* scores, std::int64_t label, const std::vector<st
 // A NaN compares with nothing, and would be the best of its row.
 void refuse_nan(const Scores& scores) {
   if (std::ranges::none_of(scores.values, [](double s) { return std::isnan(s); })) return;
-  throw Diverged("a readout's scores are NaN: the features are not finite; train with a lower learning rate");
+  throw Diverged(
+      "a readout's scores are NaN: the features are not finite; train with a lower learning rate "
+      "(--optim.lr)");
 }
 
 bool contains(const std::vector<std::int64_t>& classes, std::int64_t c) {

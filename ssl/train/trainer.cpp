@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <iterator>
 #include <limits>
 #include <numeric>
@@ -56,6 +57,19 @@ std::optional<HiddenLayer> hidden_layer(const Method& method, Device device) {
         return entry == nullptr ? Tensor() : entry->tensor;
       },
       device);
+}
+
+// Beyond it the square of a loss is no float any more, and neither are norms and second moments of its gradient.
+constexpr double kLargestLoss = 1.8e19;
+
+[[noreturn]] void refuse_diverged(const Metric& metric, const Progress& progress, const Batch& batch) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", metric.value);
+  throw Diverged(
+      metric.name + " is " + (std::isnan(metric.value) ? "NaN" : text) + " at step " +
+      std::to_string(progress.step) +
+      ": lower the learning rate (--optim.lr), or look at the data of this batch (stream position " +
+      std::to_string(batch.position) + ")");
 }
 
 // What a schedule goes over, and its number of updates.
@@ -305,12 +319,8 @@ void Trainer::train_on(const Batch& batch, const Progress& progress, StepReport&
   report.metrics = output.metrics;
   if (penalty.defined()) report.metrics.push_back({"penalty", penalty.item()});
   report.loss = total.item();
-  if (!std::isfinite(report.loss)) {
-    throw Diverged("the loss is " + std::to_string(report.loss) + " at step " +
-                   std::to_string(progress.step) +
-                   ": lower the learning rate, or look at the data of this batch (stream position " +
-                   std::to_string(batch.position) + ")");
-  }
+  if (!(std::abs(report.loss) <= kLargestLoss))
+    refuse_diverged({.name = "the loss", .value = report.loss}, progress, batch);
   phase.emplace("backward");
   optimizer_->clear_gradients();
   tape::backward(total);
@@ -321,6 +331,10 @@ void Trainer::train_on(const Batch& batch, const Progress& progress, StepReport&
   phase.emplace("buffer");
   strategy_->after_step(update);
   std::ranges::move(strategy_->metrics(), std::back_inserter(report.metrics));
+  // They are on the host anyway, and features that are not finite spoil them.
+  for (const Metric& metric : report.metrics) {
+    if (!std::isfinite(metric.value)) refuse_diverged(metric, progress, batch);
+  }
 }
 
 Views Trainer::views(const Batch& batch, const ViewPlan& plan, std::int64_t step, std::int64_t draw) const {
@@ -393,6 +407,8 @@ std::optional<Evaluation> Trainer::evaluate(TrainObserver& observer) {
                                hidden ? &*hidden : nullptr);
   } catch (const GivenUp&) {
     return std::nullopt;
+  } catch (const Diverged& error) {
+    throw Diverged("evaluation after update " + std::to_string(counters[kSteps]) + ": " + error.what());
   }
 }
 

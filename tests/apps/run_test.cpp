@@ -160,14 +160,16 @@ TEST_F(DivergedTest, ALossThatIsNotFiniteEndsTheRun) {
   const Outcome outcome = diverge();
   EXPECT_EQ(outcome.exit_code, kDiverged);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("error: the loss is "), HasSubstr("at step 1"),
-                                 HasSubstr("lower the learning rate")));
+                                 HasSubstr("lower the learning rate (--optim.lr)")));
   expect_nothing_half_written();
 }
 
 TEST_F(DivergedTest, FeaturesThatAreNotFiniteEndTheRun) {
   const Outcome outcome = diverge({"--max-steps", "1"});
   EXPECT_EQ(outcome.exit_code, kDiverged);
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("features are not finite"), HasSubstr("lower learning rate")));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("error: evaluation after update 1: the features are not finite: train with a lower "
+                        "learning rate (--optim.lr)\n"));
   expect_nothing_half_written();
 }
 

@@ -224,6 +224,41 @@ TEST(TrainerTest, LengthsOfAScheduleThatDoNotFitAreNamed) {
   refused(schedule, true, "update 3 of every task (--schedule.restart task), and the longest task has 2");
 }
 
+// A penalty and a metric as they are told to be, from the second update on.
+class Spoilt final : public Strategy {
+ public:
+  Spoilt(float penalty, double metric) : penalty_(penalty), metric_(metric) {}
+  Tensor penalty(const Update& update) override {
+    return update.progress.step > 0 ? Tensor::full({}, penalty_) : Tensor();
+  }
+  std::vector<Metric> metrics() const override { return {{"spoilt", metric_}}; }
+  void list_state(nn::StateList& /*list*/) const override {}
+
+ private:
+  float penalty_;
+  double metric_;
+};
+
+TEST(TrainerTest, AnUpdateThatHasDivergedEndsTheRun) {
+  const auto run = [](float penalty, double metric) {
+    TinyObserver observer;
+    tiny_trainer(tiny_method("simsiam"), std::make_unique<Spoilt>(penalty, metric), {.epochs = 1})
+        ->run(observer);
+    return observer.steps.size();
+  };
+  const auto ends = [&](float penalty, double metric, const std::string& what) {
+    EXPECT_THAT([&] { run(penalty, metric); },
+                ThrowsMessage<Diverged>(testing::AllOf(testing::StartsWith(what),
+                                                       HasSubstr(": lower the learning rate (--optim.lr)"))));
+  };
+  EXPECT_EQ(run(1e19F, 1e300), 4U);
+  ends(2e19F, 0.0, "the loss is 2e+19 at step 1");
+  ends(-INFINITY, 0.0, "the loss is -inf at step 1");
+  ends(NAN, 0.0, "the loss is NaN at step 1");
+  ends(0.0F, NAN, "spoilt is NaN at step 0");
+  ends(0.0F, INFINITY, "spoilt is inf at step 0");
+}
+
 TEST(TrainerTest, ARestartNeedsBoundaries) {
   EXPECT_THAT([] { tiny_trainer({.stream = "seq:2,boundaries=hidden", .restart = true}); },
               ThrowsMessage<BadConfig>(HasSubstr("hides where its tasks end")));
