@@ -18,6 +18,14 @@ std::vector<std::int64_t> draw_without_replacement(std::int64_t n, std::int64_t 
   return numbers;
 }
 
+std::vector<std::int64_t> draw_from(std::span<const std::int64_t> list, std::int64_t count,
+                                    const RandomKey& key) {
+  std::vector<std::int64_t> drawn =
+      draw_without_replacement(static_cast<std::int64_t>(list.size()), count, key);
+  for (std::int64_t& index : drawn) index = list[static_cast<std::size_t>(index)];
+  return drawn;
+}
+
 RandomKey replay_key(std::uint64_t seed, std::int64_t step) {
   return {.seed = seed,
           .purpose = Purpose::buffer,

@@ -12,6 +12,10 @@ namespace nagare::ssl {
 // `count` different numbers of [0, n), every subset and order equally likely; all n when count >= n.
 std::vector<std::int64_t> draw_without_replacement(std::int64_t n, std::int64_t count, const RandomKey& key);
 
+// `count` entries of `list`, drawn like that; all of them when count >= its length.
+std::vector<std::int64_t> draw_from(std::span<const std::int64_t> list, std::int64_t count,
+                                    const RandomKey& key);
+
 // The key of the replay drawn for update `step`: no counter to keep, the same after a resume.
 RandomKey replay_key(std::uint64_t seed, std::int64_t step);
 

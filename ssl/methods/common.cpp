@@ -6,6 +6,7 @@
 #include <string>
 
 #include "engine/device/errors.h"
+#include "engine/nn/init.h"
 #include "engine/ops/broadcast.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/normalize.h"
@@ -27,6 +28,12 @@ std::vector<std::int64_t> projector_widths(const models::Backbone& backbone, std
   for (std::int64_t layer = 1; layer < layers; ++layer) list.push_back(widths.hidden);
   list.push_back(widths.dim);
   return list;
+}
+
+Tensor initial_prototypes(std::int64_t count, std::int64_t dim, const MethodContext& context) {
+  constexpr std::uint32_t kHead = 1;  // beside the projector's 0
+  return nn::Initializer(head_seed(context.seed, kHead), context.device)
+      .uniform({count, dim}, 1.0 / std::sqrt(static_cast<double>(dim)));
 }
 
 ViewPlan plan_of(std::vector<ViewRecipe> recipes, const MethodContext& context) {

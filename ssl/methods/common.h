@@ -22,6 +22,9 @@ struct ProjectorWidths {
 std::vector<std::int64_t> projector_widths(const models::Backbone& backbone, std::int64_t layers,
                                            ProjectorWidths widths);
 
+// Prototypes as torch's Linear begins: (count, dim), uniform in +-1 / sqrt(dim), of head number 1.
+Tensor initial_prototypes(std::int64_t count, std::int64_t dim, const MethodContext& context);
+
 // `views` views of one recipe, normalised with the data set's statistics.
 ViewPlan plan_of(ViewRecipe recipe, std::int64_t views, const MethodContext& context);
 

@@ -1,11 +1,9 @@
 #include "ssl/methods/dino.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "engine/autograd/tape.h"
-#include "engine/nn/init.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/normalize.h"
@@ -20,8 +18,7 @@
 namespace nagare::ssl {
 namespace {
 
-constexpr std::uint32_t kPrototypeSeed = 1;  // beside the projector's 0
-constexpr double kHeadDeviation = 0.02;      // of the projector's weights, published
+constexpr double kHeadDeviation = 0.02;  // of the projector's weights, published
 
 models::MlpOptions projector(const DinoOptions& options, const MethodContext& context) {
   return {.widths = projector_widths(*context.backbone, options.layers,
@@ -45,9 +42,7 @@ class DinoMethod final : public PrototypeMethod {
       : options_(options),
         plan_(plan_of(dino_recipes(context.image_size, options.local_views), context)),
         student_(encoder_of(context, projector(options, context))),
-        prototypes_(nn::Initializer(head_seed(context.seed, kPrototypeSeed), context.device)
-                        .uniform({options.prototypes, options.dim},
-                                 1.0 / std::sqrt(static_cast<double>(options.dim)))),
+        prototypes_(initial_prototypes(options.prototypes, options.dim, context)),
         teacher_(student_),
         teacher_prototypes_(prototypes_.detach().clone()),
         center_(Tensor::zeros({options.prototypes}, {.device = context.device})) {

@@ -1,11 +1,9 @@
 #include "ssl/methods/swav.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "engine/autograd/tape.h"
-#include "engine/nn/init.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/normalize.h"
@@ -18,9 +16,8 @@
 namespace nagare::ssl {
 namespace {
 
-constexpr std::uint32_t kPrototypeSeed = 1;  // beside the projector's 0
-constexpr std::uint32_t kQueueSeed = 2;      // and 3
-constexpr std::int64_t kAssigned = 2;        // views that get codes
+constexpr std::uint32_t kQueueSeed = 2;  // and 3, beside the projector's 0 and the prototypes' 1
+constexpr std::int64_t kAssigned = 2;    // views that get codes
 
 models::MlpOptions projector(const SwavOptions& options, const MethodContext& context) {
   return {.widths = {context.backbone->feature_dim(), options.hidden, options.dim},
@@ -34,9 +31,7 @@ class SwavMethod final : public PrototypeMethod {
       : options_(options),
         plan_(plan_of(swav_recipes(context.image_size, options.local_views), context)),
         encoder_(encoder_of(context, projector(options, context))),
-        prototypes_(nn::Initializer(head_seed(context.seed, kPrototypeSeed), context.device)
-                        .uniform({options.prototypes, options.dim},
-                                 1.0 / std::sqrt(static_cast<double>(options.dim)))),
+        prototypes_(initial_prototypes(options.prototypes, options.dim, context)),
         queued_(Tensor::from(std::vector<std::int64_t>{0}, {})) {
     options_.loss.views = kAssigned + options.local_views;
     options_.loss.assigned_views = kAssigned;

@@ -59,7 +59,7 @@ class Cassle final : public Strategy {
 
   Tensor penalty(const Update& update) override {
     if (!past_->taken()) return {};
-    const auto norm = options_.norm == "batch" ? PastNetwork::Norm::batch : PastNetwork::Norm::running;
+    const auto norm = PastNetwork::norm_named(options_.norm);
     const Tensor past = past_->forward(update.views, norm).projections;
     const auto views = predictor_->predict(update.output.projections, past, update.views.views);
     if (form_ != DistilledAs::prototypes) return scale(cassle_loss(form_, views, temperature_), strength_);

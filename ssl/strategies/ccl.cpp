@@ -89,8 +89,9 @@ class ContinualContrast final : public Strategy {
 
   void end_task(std::int64_t task) override {
     const std::vector<std::int64_t> ids = seen_->ids();
-    const std::vector<std::int64_t> chosen =
-        options_.selection == "random" ? random_of(ids, task) : steadiest_of(ids, task);
+    const std::vector<std::int64_t> chosen = options_.selection == "random"
+                                                 ? draw_from(ids, share_, selection_key(task))
+                                                 : steadiest_of(ids, task);
     if (!chosen.empty()) memory_.insert(learner_->read(chosen));
     seen_->clear();
     pass_->clear();
@@ -120,9 +121,7 @@ class ContinualContrast final : public Strategy {
     return evaluation_images(images, recipe.mean, recipe.std, recipe.size, learner_->precision());
   }
 
-  PastNetwork::Norm norm() const {
-    return options_.norm == "batch" ? PastNetwork::Norm::batch : PastNetwork::Norm::running;
-  }
+  PastNetwork::Norm norm() const { return PastNetwork::norm_named(options_.norm); }
 
   // The keys of the exemplars in this batch, the newest where they are more than the queue holds.
   void keep_keys(const std::vector<KeyedMethod::Pair>& pairs, std::int64_t old) {
@@ -187,14 +186,6 @@ class ContinualContrast final : public Strategy {
     const auto group_of = k_means(anchor_rows, groups, selection_key(task));
     std::vector<std::int64_t> chosen;
     for (const std::int64_t i : smallest_of_groups(view_variance(rows), group_of, share_ / groups))
-      chosen.push_back(ids[static_cast<std::size_t>(i)]);
-    return chosen;
-  }
-
-  std::vector<std::int64_t> random_of(const std::vector<std::int64_t>& ids, std::int64_t task) const {
-    std::vector<std::int64_t> chosen;
-    for (const std::int64_t i :
-         draw_without_replacement(static_cast<std::int64_t>(ids.size()), share_, selection_key(task)))
       chosen.push_back(ids[static_cast<std::size_t>(i)]);
     return chosen;
   }

@@ -215,8 +215,8 @@ class Hybrid final : public Alignment {
     const RandomKey key = replay_key(context_.seed, progress.step);
     RandomKey other = key;
     other.view = 1;
-    const std::vector<std::int64_t> recent = pick(recent_.by_age(), from_recent(), key);
-    slots_ = pick(spread_.by_age(), from_spread(), other);
+    const std::vector<std::int64_t> recent = draw_from(recent_.by_age(), from_recent(), key);
+    slots_ = draw_from(spread_.by_age(), from_spread(), other);
     arriving_ = static_cast<std::int64_t>(batch.ids.size());
     part_ = {.begin = arriving_ + static_cast<std::int64_t>(recent.size()),
              .count = static_cast<std::int64_t>(slots_.size())};
@@ -277,14 +277,6 @@ class Hybrid final : public Alignment {
  private:
   std::int64_t from_recent() const { return context_.replay - context_.replay / 2; }
   std::int64_t from_spread() const { return context_.replay / 2; }
-
-  static std::vector<std::int64_t> pick(const std::vector<std::int64_t>& slots, std::int64_t count,
-                                        const RandomKey& key) {
-    std::vector<std::int64_t> picked =
-        draw_without_replacement(static_cast<std::int64_t>(slots.size()), count, key);
-    for (std::int64_t& index : picked) index = slots[static_cast<std::size_t>(index)];
-    return picked;
-  }
 
   std::int64_t recent_capacity_;
   Fifo recent_;

@@ -1,7 +1,7 @@
 #include "ssl/strategies/fifo.h"
 
-#include "engine/device/errors.h"
 #include "ssl/buffers/fifo.h"
+#include "ssl/strategies/buffer_only.h"
 
 namespace nagare::ssl {
 namespace {
@@ -19,7 +19,7 @@ class FifoReplay final : public Strategy {
 
   Batch compose(const Batch& batch, const Progress& progress) override {
     if (!buffer_only()) return with_replay(batch, buffer_.stored(), pick(context_.replay, progress));
-    const Batch nothing{.images = {}, .ids = {}, .position = batch.position, .task = batch.task};
+    const Batch nothing = nothing_of(batch);
     if (buffer_.size() < context_.capacity) return nothing;
     return with_replay(nothing, buffer_.stored(),
                        pick(static_cast<std::int64_t>(batch.ids.size()), progress));
@@ -45,17 +45,12 @@ class FifoReplay final : public Strategy {
 
   std::vector<std::int64_t> pick(std::int64_t count, const Progress& progress) const {
     std::vector<std::int64_t> slots = buffer_.by_age();
-    const auto held = static_cast<std::int64_t>(slots.size());
     if (options_.newest) {
-      if (held > count) slots.erase(slots.begin(), slots.end() - static_cast<std::ptrdiff_t>(count));
+      if (static_cast<std::int64_t>(slots.size()) > count)
+        slots.erase(slots.begin(), slots.end() - static_cast<std::ptrdiff_t>(count));
       return slots;
     }
-    std::vector<std::int64_t> picked;
-    for (const std::int64_t i :
-         draw_without_replacement(held, count, replay_key(context_.seed, progress.step))) {
-      picked.push_back(slots[static_cast<std::size_t>(i)]);
-    }
-    return picked;
+    return draw_from(slots, count, replay_key(context_.seed, progress.step));
   }
 
   FifoOptions options_;
@@ -76,12 +71,7 @@ OptionSet FifoOptions::bind() {
 std::unique_ptr<Strategy> make_fifo(const StrategyContext& context) {
   FifoOptions options;
   options.bind().assign("fifo", context.options);
-  if (options.variant == "buffer-only" && context.capacity < context.stream_batch) {
-    throw BadConfig("fifo: the buffer-only variant draws its batches of " +
-                    std::to_string(context.stream_batch) + " from the buffer, which holds " +
-                    std::to_string(context.capacity) +
-                    ": need a buffer at least as large as an arriving batch");
-  }
+  if (options.variant == "buffer-only") check_buffer_only("fifo", context);
   return std::make_unique<FifoReplay>(options, context);
 }
 

@@ -21,7 +21,7 @@ class LearningWithoutForgetting final : public Strategy {
 
   Tensor penalty(const Update& update) override {
     if (!past_->taken()) return {};
-    const auto norm = options_.norm == "batch" ? PastNetwork::Norm::batch : PastNetwork::Norm::running;
+    const auto norm = PastNetwork::norm_named(options_.norm);
     return lwf_loss(update.output.features.all(), past_->forward(update.views, norm).features, options_);
   }
 

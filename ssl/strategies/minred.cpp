@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "engine/device/errors.h"
 #include "ssl/buffers/min_redundancy.h"
+#include "ssl/strategies/buffer_only.h"
 
 namespace nagare::ssl {
 namespace {
@@ -36,10 +36,7 @@ class MinRed : public Strategy {
  protected:
   std::vector<std::int64_t> pick(const std::vector<std::int64_t>& slots, std::int64_t count,
                                  const Progress& progress) const {
-    std::vector<std::int64_t> picked = draw_without_replacement(
-        static_cast<std::int64_t>(slots.size()), count, replay_key(context_.seed, progress.step));
-    for (std::int64_t& index : picked) index = slots[static_cast<std::size_t>(index)];
-    return picked;
+    return draw_from(slots, count, replay_key(context_.seed, progress.step));
   }
 
   StrategyContext context_;
@@ -77,11 +74,10 @@ class BufferOnly final : public MinRed {
   }
 
   Batch compose(const Batch& batch, const Progress& progress) override {
-    const Batch nothing{.images = {}, .ids = {}, .position = batch.position, .task = batch.task};
     trained_slots_.clear();
-    if (buffer_.size() < context_.capacity && !options_.train_while_filling) return nothing;
+    if (buffer_.size() < context_.capacity && !options_.train_while_filling) return nothing_of(batch);
     trained_slots_ = pick(buffer_.by_age(), static_cast<std::int64_t>(batch.ids.size()), progress);
-    return with_replay(nothing, buffer_.stored(), trained_slots_);
+    return with_replay(nothing_of(batch), buffer_.stored(), trained_slots_);
   }
 };
 
@@ -101,12 +97,7 @@ std::unique_ptr<Strategy> make_minred(const StrategyContext& context) {
   MinRedOptions options;
   options.bind().assign("minred", context.options);
   if (options.variant == "buffer-only") {
-    if (context.capacity < context.stream_batch) {
-      throw BadConfig("minred: the buffer-only variant draws its batches of " +
-                      std::to_string(context.stream_batch) + " from the buffer, which holds " +
-                      std::to_string(context.capacity) +
-                      ": need a buffer at least as large as an arriving batch");
-    }
+    check_buffer_only("minred", context);
     return std::make_unique<BufferOnly>(context, options);
   }
   return std::make_unique<StreamReplay>(context, options);

@@ -107,7 +107,7 @@ class Osiris final : public Strategy {
   Tensor of_the_past(const Update& update) const {
     const std::int64_t count = update.views.batch;
     const Views first{.images = update.views.images.rows(0, 2 * count), .views = 2, .batch = count};
-    const auto norm = options_.norm == "batch" ? PastNetwork::Norm::batch : PastNetwork::Norm::running;
+    const auto norm = PastNetwork::norm_named(options_.norm);
     const Tensor features = past_->forward(first, norm).features;
     return two_views([&](std::int64_t v) { return features.rows(v * count, count); });
   }

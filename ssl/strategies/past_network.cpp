@@ -1,11 +1,19 @@
 #include "ssl/strategies/past_network.h"
 
+#include <stdexcept>
+
 #include "engine/autograd/tape.h"
 #include "engine/ops/shape_ops.h"
 #include "engine/optim/ema.h"
 #include "ssl/methods/common.h"
 
 namespace nagare::ssl {
+
+PastNetwork::Norm PastNetwork::norm_named(const std::string& name) {
+  if (name == "batch") return Norm::batch;
+  if (name == "running") return Norm::running;
+  throw std::invalid_argument("past network: norm \"" + name + "\", need batch or running");
+}
 
 PastNetwork::PastNetwork(const Network& network)
     : network_(network.clone()), times_(Tensor::zeros({}, {.dtype = DType::i64})) {}

@@ -2,6 +2,7 @@
 // The network as it was: what distillation learns from. It stands from attach() on, so that a checkpoint always has
 // the same entries, and counts for nothing until it has been taken for the first time.
 #include <memory>
+#include <string>
 
 #include "engine/nn/state.h"
 #include "ssl/core/method.h"
@@ -15,6 +16,9 @@ class PastNetwork {
     batch,    // those of the batch at hand; its running ones move (as CaSSLe's published program has it)
     running,  // those it had when it was taken
   };
+
+  // "batch" or "running", as options call them.
+  static Norm norm_named(const std::string& name);
 
   explicit PastNetwork(const Network& network);
 

@@ -22,7 +22,7 @@ class ProjectedRegularisation final : public Strategy {
 
   Tensor penalty(const Update& update) override {
     if (!past_->taken()) return {};
-    const auto norm = options_.norm == "batch" ? PastNetwork::Norm::batch : PastNetwork::Norm::running;
+    const auto norm = PastNetwork::norm_named(options_.norm);
     const Tensor past = past_->forward(update.views, norm).features;
     return mean_view_cosine(predictor_->predict(update.output.features, past, update.views.views),
                             -options_.strength);

@@ -44,6 +44,12 @@ TEST(ReplayTest, DrawsDistinctNumbersOfEveryValue) {
   ASSERT_EQ(counts.size(), 7U);
   for (const auto& [number, count] : counts) EXPECT_NEAR(count, 3000 * 3 / 7, 110) << number;  // 4 sigma
   EXPECT_EQ(draw_without_replacement(3, 8, replay_key(5, 1)).size(), 3U);
+  const std::vector<std::int64_t> list = {40, 41, 42, 43, 44, 45, 46};
+  const auto numbers = draw_without_replacement(7, 3, replay_key(5, 1));
+  const auto entries = draw_from(list, 3, replay_key(5, 1));
+  ASSERT_EQ(entries.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(entries[i], 40 + numbers[i]);
+  EXPECT_TRUE(draw_from({}, 8, replay_key(5, 1)).empty());
   EXPECT_TRUE(draw_without_replacement(0, 8, replay_key(5, 1)).empty());
 }
 
