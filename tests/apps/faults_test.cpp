@@ -56,8 +56,8 @@ TEST_F(FaultsTest, OutputThatCannotBeMadeIsRefusedAtOnce) {
   expect_refused_before_data_is_read(directory_ / "file", "is there already");
   expect_refused_before_data_is_read(directory_ / "file/run", "Not a directory");
   std::filesystem::create_symlink("/nowhere/at/all", directory_.path() / "link");
-  expect_refused_before_data_is_read(directory_ / "link", "No such file or directory");
-  expect_refused_before_data_is_read("/proc/run", "/proc");
+  expect_refused_before_data_is_read(directory_ / "link", "a link to something that is not there");
+  expect_refused_before_data_is_read("/proc/run", "takes no new files");
   const Limited bytes(RLIMIT_FSIZE, 100);
   expect_refused_before_data_is_read(run(), "File too large");
 }
