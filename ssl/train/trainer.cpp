@@ -66,8 +66,8 @@ constexpr double kLargestLoss = 1.8e19;
   char text[32];
   std::snprintf(text, sizeof text, "%.3g", metric.value);
   throw Diverged(
-      metric.name + " is " + (std::isnan(metric.value) ? "NaN" : text) + " at step " +
-      std::to_string(progress.step) +
+      metric.name + " is " + (std::isnan(metric.value) ? "NaN" : text) + " in update " +
+      std::to_string(progress.step + 1) +
       ": lower the learning rate (--optim.lr), or look at the data of this batch (stream position " +
       std::to_string(batch.position) + ")");
 }

@@ -93,7 +93,7 @@ class Trainer final : private Learner {
 
   // From the current position to the end of the stream, max_steps or a stop request. Nothing is done twice: the
   // evaluations that the position asks for and that the state does not hold are made, no others.
-  // errors  Diverged, naming the step, when the loss is not finite or beyond 1.8e19, or when a metric or the features of an
+  // errors  Diverged, naming the update, when the loss is not finite or beyond 1.8e19, or when a metric or the features of an
   //         evaluation are not finite
   TrainResult run(TrainObserver& observer);
 

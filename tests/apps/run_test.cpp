@@ -159,7 +159,7 @@ class DivergedTest : public RunTest {
 TEST_F(DivergedTest, ALossThatIsNotFiniteEndsTheRun) {
   const Outcome outcome = diverge();
   EXPECT_EQ(outcome.exit_code, kDiverged);
-  EXPECT_THAT(outcome.err, AllOf(HasSubstr("error: the loss is "), HasSubstr("at step 1"),
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("error: the loss is "), HasSubstr("in update 2"),
                                  HasSubstr("lower the learning rate (--optim.lr)")));
   expect_nothing_half_written();
 }

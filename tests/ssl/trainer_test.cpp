@@ -252,11 +252,11 @@ TEST(TrainerTest, AnUpdateThatHasDivergedEndsTheRun) {
                                                        HasSubstr(": lower the learning rate (--optim.lr)"))));
   };
   EXPECT_EQ(run(1e19F, 1e300), 4U);
-  ends(2e19F, 0.0, "the loss is 2e+19 at step 1");
-  ends(-INFINITY, 0.0, "the loss is -inf at step 1");
-  ends(NAN, 0.0, "the loss is NaN at step 1");
-  ends(0.0F, NAN, "spoilt is NaN at step 0");
-  ends(0.0F, INFINITY, "spoilt is inf at step 0");
+  ends(2e19F, 0.0, "the loss is 2e+19 in update 2");
+  ends(-INFINITY, 0.0, "the loss is -inf in update 2");
+  ends(NAN, 0.0, "the loss is NaN in update 2");
+  ends(0.0F, NAN, "spoilt is NaN in update 1");
+  ends(0.0F, INFINITY, "spoilt is inf in update 1");
 }
 
 TEST(TrainerTest, ARestartNeedsBoundaries) {
