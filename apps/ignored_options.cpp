@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/device/errors.h"
+#include "engine/optim/optimizer.h"
 #include "engine/optim/schedule.h"
 #include "engine/text/nearest.h"
 #include "engine/text/printable.h"
@@ -14,7 +15,7 @@
 namespace nagare::apps {
 namespace {
 
-// An option, and what of a schedule or readout looks at it.
+// An option, and what of an optimiser, schedule or readout looks at it.
 struct Use {
   const char* key;
   unsigned by;
@@ -27,6 +28,19 @@ constexpr Use kScheduleUses[] = {
     {"schedule.end", optim::kUsesEnd, "one of the cosine schedules"},
     {"schedule.milestones", optim::kUsesMilestones, "schedule step"},
     {"schedule.gamma", optim::kUsesMilestones, "schedule step"},
+};
+
+constexpr Use kOptimizerUses[] = {
+    {"optim.momentum", optim::kUsesMomentum, "optimizer sgd or lars"},
+    {"optim.nesterov", optim::kUsesMomentum, "optimizer sgd or lars"},
+    {"optim.dampening", optim::kUsesDampening, "optimizer sgd"},
+    {"optim.beta1", optim::kUsesBetas, "optimizer adam or adamw"},
+    {"optim.beta2", optim::kUsesBetas, "optimizer adam or adamw"},
+    {"optim.epsilon", optim::kUsesBetas, "optimizer adam or adamw"},
+    {"optim.lars.variant", optim::kUsesTrustRatio, "optimizer lars"},
+    {"optim.lars.eta", optim::kUsesTrustRatio, "optimizer lars"},
+    {"optim.lars.clip", optim::kUsesClip, "lars as emp or solo"},
+    {"optim.lars.exclude-bias-and-norm", optim::kUsesExclusion, "lars as emp, fair, google or solo"},
 };
 
 constexpr Use kReadoutUses[] = {
@@ -66,13 +80,28 @@ void add_given(const Settings& settings, const char* key, const std::string& why
   if (is_given(settings, row)) ignored.push_back({.row = &row, .why = why});
 }
 
-unsigned uses_of_schedule(const std::string& name) {
+// `kind` is what the rows are, for the message about a name that none has.
+template <class Rows>
+unsigned uses_of(const Rows& rows, const char* kind, const std::string& name) {
   std::vector<std::string> known;
-  for (const optim::ScheduleRow& row : optim::schedules()) {
+  for (const auto& row : rows) {
     if (name == row.name) return row.uses;
     known.emplace_back(row.name);
   }
-  throw BadConfig(unknown_name("schedule", name, known));
+  throw BadConfig(unknown_name(kind, name, known));
+}
+
+unsigned uses_of_schedule(const std::string& name) { return uses_of(optim::schedules(), "schedule", name); }
+
+std::vector<Ignored> ignored_by_optimizer(const Settings& settings) {
+  const optim::OptimizerOptions& optimizer = settings.options().optimizer;
+  unsigned uses = uses_of(optim::optimizers(), "optimizer", optimizer.name);
+  std::string chosen = "optimizer " + optimizer.name;
+  if ((uses & optim::kUsesTrustRatio) != 0) {
+    uses |= uses_of(optim::lars_variants(), "variant of lars", optimizer.lars.variant);
+    chosen += " as " + optimizer.lars.variant;
+  }
+  return ignored_by(chosen, uses, kOptimizerUses, settings);
 }
 
 std::vector<Ignored> ignored_by_schedule(const Settings& settings) {
@@ -119,6 +148,8 @@ void refuse_ignored_schedule(const Settings& settings) {
   }
 }
 
+void refuse_ignored_optimizer(const Settings& settings) { refuse(settings, ignored_by_optimizer(settings)); }
+
 void refuse_ignored_evaluation(const Settings& settings) {
   settings.options().evaluation.bag.check();
   refuse(settings, ignored_by_readouts(settings));
@@ -126,6 +157,7 @@ void refuse_ignored_evaluation(const Settings& settings) {
 
 void forget_ignored_of_preset(Settings& settings) {
   std::vector<Ignored> ignored = ignored_by_schedule(settings);
+  std::ranges::move(ignored_by_optimizer(settings), std::back_inserter(ignored));
   std::ranges::move(ignored_by_readouts(settings), std::back_inserter(ignored));
   for (const Ignored& option : ignored) {
     if (settings.origin(option.row->key).starts_with("preset ")) settings.forget(option.row->key);

@@ -91,6 +91,7 @@ void check_choices(const Settings& settings) {
   check_choice(settings, ssl::method_table(), "method", options.method, options.method_options);
   check_choice(settings, ssl::strategy_table(), "strategy", options.strategy, options.strategy_options);
   refuse_ignored_schedule(settings);
+  refuse_ignored_optimizer(settings);
   refuse_ignored_evaluation(settings);
 }
 

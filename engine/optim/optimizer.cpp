@@ -8,6 +8,7 @@
 #include "engine/device/errors.h"
 #include "engine/optim/adam.h"
 #include "engine/optim/sgd.h"
+#include "engine/text/nearest.h"
 
 namespace nagare::optim {
 namespace {
@@ -19,11 +20,14 @@ struct Row {
   Make make;
 };
 constexpr Row kRows[] = {
-    {{"adam", "Adam, decay in the gradient", "Kingma and Ba, arXiv:1412.6980"}, &make_adam},
-    {{"adamw", "Adam with decoupled decay", "Loshchilov and Hutter, arXiv:1711.05101"}, &make_adam},
-    {{"lars", "SGD with a trust ratio per tensor, for large batches", "You et al., arXiv:1708.03888"},
+    {{"adam", "Adam, decay in the gradient", "Kingma and Ba, arXiv:1412.6980", kUsesBetas}, &make_adam},
+    {{"adamw", "Adam with decoupled decay", "Loshchilov and Hutter, arXiv:1711.05101", kUsesBetas},
+     &make_adam},
+    {{"lars", "SGD with a trust ratio per tensor, for large batches", "You et al., arXiv:1708.03888",
+      kUsesMomentum | kUsesTrustRatio},
      &make_sgd},
-    {{"sgd", "SGD with momentum, plain or Nesterov", "PyTorch's form"}, &make_sgd},
+    {{"sgd", "SGD with momentum, plain or Nesterov", "PyTorch's form", kUsesMomentum | kUsesDampening},
+     &make_sgd},
 };
 
 void need(bool good, const OptimizerOptions& options, const std::string& what) {
@@ -77,7 +81,9 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                           std::vector<nn::StateEntry> parameters) {
   const auto* row = std::ranges::find_if(kRows, [&](const Row& r) { return options.name == r.text.name; });
   if (row == std::end(kRows)) {
-    throw BadConfig("optimizer: unknown name '" + options.name + "', known: adam, adamw, lars, sgd");
+    std::vector<std::string> known;
+    for (const Row& r : kRows) known.emplace_back(r.text.name);
+    throw BadConfig(unknown_name("optimizer", options.name, known));
   }
   check(options);
   return row->make(options, std::move(parameters));

@@ -81,10 +81,21 @@ class Optimizer {
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                           std::vector<nn::StateEntry> parameters);
 
+// Which of the options of some rules alone a rule looks at; a sum of these in its row. Weight decay is everybody's.
+enum OptimizerUse : unsigned {
+  kUsesMomentum = 1,    // momentum and nesterov
+  kUsesDampening = 2,   // dampening
+  kUsesBetas = 4,       // beta1, beta2 and epsilon
+  kUsesTrustRatio = 8,  // variant and eta of LARS
+  kUsesClip = 16,       // of LARS: clip
+  kUsesExclusion = 32,  // of LARS: exclude_bias_and_norm
+};
+
 struct OptimizerRow {
   const char* name;
   const char* summary;
   const char* source;
+  unsigned uses = 0;
 };
 std::span<const OptimizerRow> optimizers();
 std::span<const OptimizerRow> lars_variants();

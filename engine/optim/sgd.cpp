@@ -7,6 +7,7 @@
 
 #include "engine/device/errors.h"
 #include "engine/optim/slots.h"
+#include "engine/text/nearest.h"
 #include "kernels/dispatch.h"
 #include "kernels/multi_tensor.h"
 
@@ -51,8 +52,9 @@ constexpr Variant kVariants[] = {
 const Variant& find_variant(const std::string& name) {
   const auto* found = std::ranges::find_if(kVariants, [&](const Variant& v) { return name == v.text.name; });
   if (found != std::end(kVariants)) return *found;
-  throw BadConfig("optimizer lars: unknown variant '" + name +
-                  "', known: emp, fair, google, lightly, solo, ucl");
+  std::vector<std::string> known;
+  for (const Variant& v : kVariants) known.emplace_back(v.text.name);
+  throw BadConfig(unknown_name("variant of lars", name, known));
 }
 
 class Sgd : public Optimizer {
@@ -185,7 +187,10 @@ std::unique_ptr<Optimizer> make_sgd(const OptimizerOptions& options, std::vector
 std::span<const OptimizerRow> lars_variants() {
   static const std::vector<OptimizerRow> rows = [] {
     std::vector<OptimizerRow> list;
-    for (const Variant& v : kVariants) list.push_back(v.text);
+    for (const Variant& v : kVariants) {
+      list.push_back(v.text);
+      list.back().uses = (v.may_clip ? kUsesClip : 0U) | (v.may_exclude ? kUsesExclusion : 0U);
+    }
     return list;
   }();
   return rows;

@@ -185,6 +185,26 @@ TEST_F(BadInputTest, WhatAScheduleDoesNotLookAt) {
   EXPECT_EQ(done.exit_code, 0) << done.err;
 }
 
+TEST_F(BadInputTest, WhatAnOptimizerDoesNotLookAt) {
+  const auto refused = [&](const std::vector<std::string>& more, const std::string& what) {
+    expect_train(more, kConfig, what);
+  };
+  refused({"--optim", "adma"}, "unknown optimizer \"adma\": nearest is \"adam\"");
+  refused({"--optim", "adam", "--optim.momentum", "0.8"},
+          "--optim.momentum is \"0.8\", and optimizer adam does not look at it: need optimizer sgd or lars, "
+          "or leave it out");
+  refused({"--optim", "lars", "--optim.dampening", "0.1"}, "--optim.dampening");
+  refused({"--optim.beta1", "0.8"}, "need optimizer adam or adamw");
+  refused({"--optim.lars.eta", "0.1"}, "need optimizer lars");
+  refused({"--optim", "lars", "--optim.lars.variant", "sola"},
+          "unknown variant of lars \"sola\": nearest is \"solo\"");
+  refused({"--optim", "lars", "--optim.lars.variant", "fair", "--optim.lars.clip=false"},
+          "optimizer lars as fair does not look at it: need lars as emp or solo");
+  const Outcome done = run_nagare(tiny_run(
+      out(), {"--optim", "lars", "--optim.lars.variant", "fair", "--optim.lars.eta", "0.1", "--dry-run"}));
+  EXPECT_EQ(done.exit_code, 0) << done.err;
+}
+
 TEST_F(BadInputTest, WhatAReadoutDoesNotLookAt) {
   const auto refused = [&](const std::string& readouts, std::vector<std::string> more,
                            const std::string& what) {

@@ -284,7 +284,7 @@ TEST(OptimizerOptionsTest, NonsenseIsRefusedByName) {
   const auto refuses = [](const OptimizerOptions& options, const char* complaint) {
     EXPECT_THAT([&] { make_optimizer(options, {}); }, ThrowsMessage<BadConfig>(HasSubstr(complaint)));
   };
-  refuses({.name = "sdg"}, "unknown name 'sdg', known: adam, adamw, lars, sgd");
+  refuses({.name = "sdg"}, "unknown optimizer \"sdg\": nearest is \"sgd\"; known: adam, adamw, lars, sgd");
   refuses({.momentum = 1.0}, "momentum 1.0");
   refuses({.momentum = NAN}, "momentum nan");
   refuses({.momentum = 0.0, .nesterov = true}, "nesterov needs momentum");
@@ -294,7 +294,7 @@ TEST(OptimizerOptionsTest, NonsenseIsRefusedByName) {
   OptimizerOptions lars;
   lars.name = "lars";
   lars.lars.variant = "nvidia";
-  refuses(lars, "unknown variant 'nvidia'");
+  refuses(lars, "unknown variant of lars \"nvidia\"");
   lars.lars = {.eta = 0.0};
   refuses(lars, "eta 0.0");
 }
