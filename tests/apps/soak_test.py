@@ -79,6 +79,14 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(failed(*flat(slower=0.04)), ["throughput"])
         self.assertEqual(failed(*flat(slower=-0.04)), ["throughput"])
 
+    def test_only_directories_are_checkpoints(self):
+        with tempfile.TemporaryDirectory() as run:
+            for name in ("step-000000001", ".unfinished-step-000000002-7", ".trash-step-000000000"):
+                (pathlib.Path(run) / "checkpoints" / name).mkdir(parents=True)
+            for name in ("LATEST", "LATEST.tmp-7-0"):
+                (pathlib.Path(run) / "checkpoints" / name).touch()
+            self.assertEqual(soak.count_checkpoints(pathlib.Path(run)), 2)
+
     def test_checkpoints_pile_up(self):
         samples, updates = flat()
         samples[50]["checkpoints"] = 4
