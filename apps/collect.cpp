@@ -50,7 +50,7 @@ Settings collect(std::span<const FlagValue> given, std::vector<std::string>& war
   if (over.is_set("strategy.name") && over.options().strategy != settings.options().strategy)
     settings.forget_free_options("strategy");
   settings.assign_all(over);
-  if (flags.is_set("preset")) forget_ignored_of_preset(settings);
+  if (flags.is_set("preset")) forget_ignored(settings, "preset ");
   return settings;
 }
 

@@ -101,7 +101,15 @@ std::vector<Ignored> ignored_by_optimizer(const Settings& settings) {
     uses |= uses_of(optim::lars_variants(), "variant of lars", optimizer.lars.variant);
     chosen += " as " + optimizer.lars.variant;
   }
-  return ignored_by(chosen, uses, kOptimizerUses, settings);
+  std::vector<Ignored> found = ignored_by(chosen, uses, kOptimizerUses, settings);
+  if ((uses & optim::kUsesExclusion) != 0 && optimizer.lars.exclude_bias_and_norm) {
+    add_given(settings, "optim.decay-bias-and-norm",
+              chosen + " leaves biases and norms as they are: need --optim.lars.exclude-bias-and-norm=false",
+              found);
+  }
+  if (optimizer.momentum == 0.0)
+    add_given(settings, "optim.dampening", "there is no momentum: need --optim.momentum", found);
+  return found;
 }
 
 std::vector<Ignored> ignored_by_schedule(const Settings& settings) {
@@ -155,12 +163,12 @@ void refuse_ignored_evaluation(const Settings& settings) {
   refuse(settings, ignored_by_readouts(settings));
 }
 
-void forget_ignored_of_preset(Settings& settings) {
+void forget_ignored(Settings& settings, std::string_view from) {
   std::vector<Ignored> ignored = ignored_by_schedule(settings);
   std::ranges::move(ignored_by_optimizer(settings), std::back_inserter(ignored));
   std::ranges::move(ignored_by_readouts(settings), std::back_inserter(ignored));
   for (const Ignored& option : ignored) {
-    if (settings.origin(option.row->key).starts_with("preset ")) settings.forget(option.row->key);
+    if (settings.origin(option.row->key).starts_with(from)) settings.forget(option.row->key);
   }
 }
 

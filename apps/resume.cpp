@@ -1,6 +1,7 @@
 #include "apps/resume.h"
 
 #include "apps/checkpoint_writer.h"
+#include "apps/ignored_options.h"
 #include "engine/device/errors.h"
 #include "engine/text/printable.h"
 
@@ -40,6 +41,7 @@ Settings resumed_settings(const Settings& asked, const io::Path& run, const Resu
   Settings stored;
   const std::string name = (run / kConfigName).string();
   stored.assign_toml(io::read_text(run / kConfigName), name);
+  forget_ignored(stored, name);
   Settings merged = stored;
   merged.assign_all(asked);
   const std::vector<std::string> changed = merged.differences(stored);

@@ -28,7 +28,8 @@ void handle_stop(int signal) {
     say("\nstopped at once: nothing was saved since the last checkpoint\n");
     _exit(128 + signal);
   }
-  if (!stop_wanted.exchange(true)) say("\nstopping after this step and saving; once more to stop at once\n");
+  if (!stop_wanted.exchange(true))
+    say("\nstopping as soon as this step or evaluation can be left, and saving; once more to stop at once\n");
   errno = kept;
 }
 

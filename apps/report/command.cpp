@@ -34,7 +34,7 @@ std::vector<std::string> without_repeats(const std::vector<std::string>& given, 
     if (same == kept.end()) {
       kept.push_back(run);
     } else {
-      console.warning(printable(run) + " is left out: it is the run " + printable(*same) + ", given already");
+      console.warning(printable(run) + " is the run " + printable(*same) + ", given already: it counts once");
     }
   }
   return kept;

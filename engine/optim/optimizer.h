@@ -81,7 +81,8 @@ class Optimizer {
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options,
                                           std::vector<nn::StateEntry> parameters);
 
-// Which of the options of some rules alone a rule looks at; a sum of these in its row. Weight decay is everybody's.
+// Which of the options of some rules alone a rule looks at; a sum of these in its row. All look at the weight decay, and at
+// decay_bias_and_norm unless they exclude biases and norms.
 enum OptimizerUse : unsigned {
   kUsesMomentum = 1,    // momentum and nesterov
   kUsesDampening = 2,   // dampening

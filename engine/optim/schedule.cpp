@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
 #include <stdexcept>
 
@@ -91,7 +92,7 @@ void check(const ScheduleOptions& s) {
                     std::to_string(s.warmup_steps) +
                     " of warm-up: need steps >= 1 and 0 <= warm-up <= steps");
   }
-  if (!std::ranges::is_sorted(s.milestones))
+  if (std::ranges::adjacent_find(s.milestones, std::greater_equal<>()) != s.milestones.end())
     throw BadConfig("schedule " + s.name + ": milestones must ascend");
 }
 

@@ -25,7 +25,7 @@ using OptionValues = std::map<std::string, std::string>;
 struct OptionInfo {
   std::string name;
   std::string default_value;
-  std::string allowed;  // "[0.01, 10]", "on, off", "official, stream-replay"
+  std::string allowed;  // "[0.01, 10]", "on, off", "buffer-only, stream-replay"
   std::string summary;
 };
 

@@ -32,14 +32,15 @@ struct Idx {
 // "train-images" + "idx3-ubyte", as the file is called where it was unpacked.
 fs::path find_file(const fs::path& directory, const std::string& stem, const std::string& kind) {
   std::error_code ignored;
-  for (const char* between : {"-", "."}) {
-    const fs::path path = directory / (stem + between + kind);
+  const fs::path spellings[] = {directory / (stem + "-" + kind), directory / (stem + "." + kind)};
+  for (const fs::path& path : spellings)
     if (fs::exists(path, ignored)) return path;
+  for (const fs::path& path : spellings) {
     const fs::path packed = path.string() + ".gz";
     if (fs::exists(packed, ignored))
       throw BadData(printable(packed.string()) + ": is packed; needs gunzip first");
   }
-  throw BadData(printable((directory / (stem + "-" + kind)).string()) + ": no such file");
+  throw BadData(printable(spellings[0].string()) + ": no such file");
 }
 
 Idx read_idx(const fs::path& path, std::size_t dimensions) {

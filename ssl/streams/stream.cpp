@@ -26,6 +26,11 @@ struct Pass {
 
 void take_samples(const StreamSpec& spec, std::uint64_t seed, std::vector<std::vector<std::int64_t>>& tasks) {
   if (spec.samples.empty()) return;
+  if (spec.samples.size() > tasks.size()) {
+    refuse(spec, std::to_string(spec.samples.size()) + " numbers of samples for " +
+                     std::to_string(tasks.size()) + (tasks.size() == 1 ? " task" : " tasks") +
+                     ": need at most one for each");
+  }
   for (std::size_t task = 0; task < tasks.size(); ++task) {
     const std::int64_t asked = spec.samples[task % spec.samples.size()];
     if (asked == 0) continue;

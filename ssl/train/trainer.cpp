@@ -74,8 +74,8 @@ constexpr double kLargestLoss = 1.8e19;
 
 // What a schedule goes over, and its number of updates.
 struct Span {
-  std::string of;     // "of the run"
-  std::string which;  // that has them: "the run"
+  std::string of;     // in messages: "of the run", "of every task ..."
+  std::string which;  // the one that is too short: "the run", "task 1"
   std::int64_t steps;
 };
 

@@ -70,7 +70,7 @@ class TrainObserver {
   // list_state() names then goes on with the next update. Not after an update that the run is stopped at.
   virtual void on_settled() = 0;
   // Asked after every update, after each thing that follows it and before every pass of an evaluation; true ends run()
-  // there, an evaluation without a result. The state is one to save: a run that goes on with it makes up for what was left out.
+  // there; an evaluation under way is dropped. The state is one to save: a run that goes on with it makes up for what was left out.
   virtual bool stop_requested() = 0;
 };
 

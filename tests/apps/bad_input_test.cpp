@@ -200,6 +200,10 @@ TEST_F(BadInputTest, WhatAnOptimizerDoesNotLookAt) {
           "unknown variant of lars \"sola\": nearest is \"solo\"");
   refused({"--optim", "lars", "--optim.lars.variant", "fair", "--optim.lars.clip=false"},
           "optimizer lars as fair does not look at it: need lars as emp or solo");
+  refused({"--optim", "lars", "--optim.decay-bias-and-norm"},
+          "need --optim.lars.exclude-bias-and-norm=false");
+  refused({"--optim.momentum", "0", "--optim.dampening", "0.5"},
+          "there is no momentum: need --optim.momentum");
   const Outcome done = run_nagare(tiny_run(
       out(), {"--optim", "lars", "--optim.lars.variant", "fair", "--optim.lars.eta", "0.1", "--dry-run"}));
   EXPECT_EQ(done.exit_code, 0) << done.err;

@@ -181,6 +181,21 @@ TEST_F(ResumedRunTest, TheSchemaBeforeGoesOn) {
   EXPECT_EQ(run_nagare({"checkpoint", "verify", run()}).exit_code, 0);
 }
 
+// Older programs kept options that nothing looked at; they are no reason to refuse a run that they never changed.
+TEST_F(ResumedRunTest, StoredOptionsWithoutEffectAreForgotten) {
+  std::vector<std::string> arguments = tiny_run(run(), kOften);
+  arguments.insert(arguments.end(), {"--max-steps", "3"});
+  ASSERT_EQ(run_nagare(arguments).exit_code, 0);
+  const std::string file = run() + "/config.resolved.toml";
+  std::string config = read_all(file);
+  const std::size_t at = config.find("schedule.end = 0");
+  ASSERT_NE(at, std::string::npos) << config;
+  write_all(file, config.substr(0, at) + "schedule.end = 0.05" +
+                      config.substr(config.find_first_of(" \n", at + 15)));
+  const Outcome resumed = go_on({"--max-steps", "0"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+}
+
 class SignalTest : public ResumedRunTest, public testing::WithParamInterface<int> {};
 
 TEST_P(SignalTest, SavesAndExits75) {

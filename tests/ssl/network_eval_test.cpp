@@ -53,6 +53,31 @@ std::vector<double> numbers(const Evaluation& evaluation) {
   return all;
 }
 
+// How often an evaluation asks whether it is still wanted.
+int questions_of(const std::string& readouts, bool augment = false) {
+  const Subject subject;
+  const EvaluationOptions options{
+      .readouts = readouts, .batch = 5, .augment = augment, .epochs = 2, .bag = {.count = 3}};
+  FeatureInput input = kInput;
+  int asked = 0;
+  input.given_up = [&asked] { return ++asked < 0; };
+  const Evaluator evaluator(subject.data, {.classes = {{0, 1}, {2, 3}}}, options);
+  evaluator.evaluate(*subject.backbone, input, 2);
+  const int all = asked;
+  asked = 0;
+  input.given_up = [&asked, all] { return ++asked == all; };
+  EXPECT_THROW(evaluator.evaluate(*subject.backbone, input, 2), GivenUp) << readouts;
+  return all;
+}
+
+TEST(NetworkEvalTest, EveryLongLoopAsksWhetherItIsStillWanted) {
+  const int plain = questions_of("knn");
+  EXPECT_GE(plain, 10);  // 32 + 12 images, five at a time
+  for (const char* readouts : {"knn,bag:knn", "knn,linear-moco", "knn,finetune"})
+    EXPECT_GT(questions_of(readouts), plain) << readouts;
+  EXPECT_GT(questions_of("knn,linear-moco", true), plain);
+}
+
 TEST(NetworkEvalTest, TheNetworkStaysAndTheNumbersRepeat) {
   const Subject subject;
   const auto before = subject.state();

@@ -162,6 +162,8 @@ TEST(Stream, RefusesWhatItCannotDoByName) {
   refused("seq:3,boundaries=open", "needs exposed or hidden");
   refused("seq:3,samples=5", "task 1 has 4 images");
   refused("seq:3,samples=2/5", "samples=5, task 2 has 4 images");
+  refused("seq:3,samples=1/2/3/4", "4 numbers of samples for 3 tasks: need at most one for each");
+  refused("iid,samples=1/2", "2 numbers of samples for 1 task");
   refused("seq:3,samples=2/", "samples=2/: needs whole numbers from 0 to 1000000000 with / between them");
   refused("seq:3,samples=-1", "samples=-1: needs whole numbers");
   refused("seq:3,split=seeded", "split= has no meaning for seq, only for data");
