@@ -8,6 +8,7 @@
 
 #include "engine/device/errors.h"
 #include "engine/io/checksum.h"
+#include "engine/io/directory.h"
 #include "engine/io/safetensors.h"
 #include "engine/io/state_io.h"
 #include "engine/text/printable.h"
@@ -105,9 +106,9 @@ std::string step_name(std::int64_t step) {
 std::vector<io::Path> list_checkpoints(const io::Path& run) {
   std::vector<std::pair<std::size_t, io::Path>> found;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(checkpoints_of(run), error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with(kStepPrefix)) found.emplace_back(name.size(), entry.path());
+  for (const io::Path& path : io::list_directory(checkpoints_of(run), error)) {
+    const std::string name = path.filename().string();
+    if (name.starts_with(kStepPrefix)) found.emplace_back(name.size(), path);
   }
   std::ranges::sort(found);
   std::vector<io::Path> paths;

@@ -13,6 +13,7 @@
 
 #include "engine/device/errors.h"
 #include "engine/io/checksum.h"
+#include "engine/io/directory.h"
 #include "engine/io/state_io.h"
 #include "engine/text/printable.h"
 
@@ -93,21 +94,19 @@ FileRecord write_part(const io::Path& directory, const char* name,
 void remove_checkpoint(const io::Path& checkpoint) {
   const io::Path trash = checkpoint.parent_path() / (kTrash + checkpoint.filename().string());
   std::error_code error;
-  std::filesystem::remove_all(trash, error);
+  io::remove_tree(trash, error);
   std::filesystem::rename(checkpoint, trash, error);
-  if (!error) std::filesystem::remove_all(trash, error);
+  if (!error) io::remove_tree(trash, error);
 }
 
 void sweep(const io::Path& parent) {
   std::error_code error;
-  std::vector<io::Path> left;
-  for (const auto& entry : std::filesystem::directory_iterator(parent, error)) {
-    const std::string name = entry.path().filename().string();
+  for (const io::Path& path : io::list_directory(parent, error)) {
+    const std::string name = path.filename().string();
     if (name.starts_with(kUnfinished) || name.starts_with(kTrash) || name.starts_with(".unfinished-") ||
         name.starts_with(std::string(kLatestName) + ".tmp-"))
-      left.push_back(entry.path());
+      io::remove_tree(path, error);
   }
-  for (const io::Path& path : left) std::filesystem::remove_all(path, error);
 }
 
 // Everything but the name.
@@ -207,7 +206,7 @@ void CheckpointWriter::wait() {
 void set_aside(const RejectedCheckpoint& checkpoint) {
   const io::Path aside = checkpoint.path.parent_path() / ("damaged-" + checkpoint.path.filename().string());
   std::error_code error;
-  std::filesystem::remove_all(aside, error);
+  io::remove_tree(aside, error);
   std::filesystem::rename(checkpoint.path, aside, error);
   if (error) throw CannotWrite(printable(aside.string()) + ": " + error.message());
 }

@@ -16,6 +16,7 @@
 #include "apps/exit_code.h"
 #include "engine/device/errors.h"
 #include "engine/io/clock.h"
+#include "engine/io/directory.h"
 #include "engine/io/probe.h"
 #include "engine/text/printable.h"
 
@@ -87,12 +88,13 @@ int lock_file(const io::Path& directory) {
 }
 
 // What a process can leave that ended before the run began: its configuration is the first file that counts.
-bool is_beginning(const std::filesystem::directory_entry& entry) {
-  const std::string name = entry.path().filename().string();
+bool is_beginning(const io::Path& path) {
+  const std::string name = path.filename().string();
   std::error_code error;
   return name == kLockName || name.starts_with(io::kProbePrefix) ||
          name.starts_with(std::string(kConfigName) + ".tmp-") ||
-         ((name == kLogName || name == kMetricsName) && entry.file_size(error) == 0 && !error);
+         ((name == kLogName || name == kMetricsName) && std::filesystem::file_size(path, error) == 0 &&
+          !error);
 }
 
 // "" when there is no such text.
@@ -146,7 +148,7 @@ RunDirectory::Kind RunDirectory::inspect(const io::Path& path) {
   if (!std::filesystem::exists(status)) return Kind::absent;
   if (!std::filesystem::is_directory(status)) return Kind::other;
   if (std::filesystem::exists(path / kConfigName, error)) return Kind::run;
-  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+  for (const io::Path& entry : io::list_directory(path, error)) {
     if (!is_beginning(entry)) return Kind::other;
   }
   return error ? Kind::other : Kind::empty;
@@ -243,12 +245,10 @@ std::string RunDirectory::state() const {
 }
 
 void RunDirectory::sweep() const {
-  std::vector<io::Path> left;
-  for (const auto& entry : std::filesystem::directory_iterator(path_)) {
-    if (entry.path().filename().string().find(".tmp-") != std::string::npos) left.push_back(entry.path());
-  }
   std::error_code error;
-  for (const io::Path& path : left) std::filesystem::remove(path, error);
+  for (const io::Path& path : io::list_directory(path_, error)) {
+    if (path.filename().string().find(".tmp-") != std::string::npos) std::filesystem::remove(path, error);
+  }
 }
 
 void RunDirectory::add_log(std::string_view json_line) { log_->append(std::string(json_line) + "\n"); }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "engine/device/errors.h"
+#include "engine/io/directory.h"
 #include "tests/support/temporary_directory.h"
 
 namespace nagare::io {
@@ -117,6 +118,25 @@ TEST(FileTest, DirectoriesAreMadeWithTheirParents) {
   make_directories(deep);
   make_directories(deep);
   EXPECT_TRUE(io::exists(deep));
+}
+
+TEST(DirectoryTest, IsListedInOrderAndRemovedWithAllInIt) {
+  const test::TemporaryDirectory directory;
+  for (const char* name : {"b/deep/file", "a", "c"}) {
+    make_directories((directory.path() / name).parent_path());
+    directory.write(name, "x");
+  }
+  std::error_code error;
+  EXPECT_THAT(list_directory(directory.path(), error),
+              testing::ElementsAre(directory.path() / "a", directory.path() / "b", directory.path() / "c"));
+  EXPECT_FALSE(error);
+  for (const char* name : {"b", "a", "none"}) {
+    remove_tree(directory.path() / name, error);
+    EXPECT_FALSE(error) << name;
+  }
+  EXPECT_THAT(list_directory(directory.path(), error), testing::ElementsAre(directory.path() / "c"));
+  EXPECT_TRUE(list_directory(directory.path() / "c", error).empty());
+  EXPECT_TRUE(error);
 }
 
 }  // namespace

@@ -1,0 +1,32 @@
+#include "engine/io/directory.h"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace nagare::io {
+namespace {
+
+bool was_interrupted(const std::error_code& error) { return error == std::errc::interrupted; }
+
+}  // namespace
+
+std::vector<Path> list_directory(const Path& directory, std::error_code& error) {
+  std::vector<Path> paths;
+  do {
+    paths.clear();
+    std::filesystem::directory_iterator at(directory, error);
+    for (; !error && at != std::filesystem::directory_iterator(); at.increment(error))
+      paths.push_back(at->path());
+  } while (was_interrupted(error));
+  if (error) return {};
+  std::ranges::sort(paths);
+  return paths;
+}
+
+void remove_tree(const Path& path, std::error_code& error) {
+  do {
+    std::filesystem::remove_all(path, error);
+  } while (was_interrupted(error));
+}
+
+}  // namespace nagare::io
