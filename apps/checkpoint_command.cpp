@@ -6,6 +6,7 @@
 
 #include "apps/checkpoint.h"
 #include "apps/command.h"
+#include "apps/run_directory.h"
 #include "engine/device/errors.h"
 #include "engine/text/printable.h"
 
@@ -23,7 +24,7 @@ std::vector<io::Path> checkpoints_in(const std::vector<std::string>& paths) {
   std::vector<io::Path> found;
   for (const io::Path path : paths) {
     if (!io::exists(path)) throw BadCheckpoint(shown(path) + ": there is no such run or checkpoint");
-    if (!io::exists(checkpoints_of(path))) {
+    if (!io::exists(checkpoints_of(path)) && RunDirectory::inspect(path) != RunDirectory::Kind::run) {
       found.push_back(path);
       continue;
     }

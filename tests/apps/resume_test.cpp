@@ -181,6 +181,15 @@ TEST_F(ResumedRunTest, TheSchemaBeforeGoesOn) {
   EXPECT_EQ(run_nagare({"checkpoint", "verify", run()}).exit_code, 0);
 }
 
+// One that was stopped before its first, for instance.
+TEST_F(ResumedRunTest, ARunWithoutACheckpointIsNotCalledDamaged) {
+  std::filesystem::create_directories(run());
+  write_all(run() + "/config.resolved.toml", "seed = 1\n");
+  const Outcome outcome = run_nagare({"checkpoint", "verify", run()});
+  EXPECT_EQ(outcome.exit_code, kCheckpoint);
+  EXPECT_THAT(outcome.err, HasSubstr(run() + ": holds no checkpoint"));
+}
+
 // Older programs kept options that nothing looked at; they are no reason to refuse a run that they never changed.
 TEST_F(ResumedRunTest, StoredOptionsWithoutEffectAreForgotten) {
   std::vector<std::string> arguments = tiny_run(run(), kOften);
