@@ -106,10 +106,14 @@ std::string step_name(std::int64_t step) {
 std::vector<io::Path> list_checkpoints(const io::Path& run) {
   std::vector<std::pair<std::size_t, io::Path>> found;
   std::error_code error;
-  for (const io::Path& path : io::list_directory(checkpoints_of(run), error)) {
+  const io::Path parent = checkpoints_of(run);
+  for (const io::Path& path : io::list_directory(parent, error)) {
     const std::string name = path.filename().string();
     if (name.starts_with(kStepPrefix)) found.emplace_back(name.size(), path);
   }
+  // A run whose checkpoints cannot be seen is not a run without any: it would begin again.
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw BadCheckpoint("cannot list " + shown(parent) + ": " + error.message());
   std::ranges::sort(found);
   std::vector<io::Path> paths;
   for (auto& [length, path] : found) paths.push_back(std::move(path));

@@ -36,7 +36,8 @@ StateParts split(const nn::StateList& state);
 io::Path checkpoints_of(const io::Path& run);
 std::string step_name(std::int64_t step);
 bool has_checkpoint(const io::Path& run);
-// What bears a checkpoint's name, oldest first.
+// What bears a checkpoint's name, oldest first; none where checkpoints/ is not there.
+// errors  BadCheckpoint: the directory cannot be listed
 std::vector<io::Path> list_checkpoints(const io::Path& run);
 
 // errors  BadCheckpoint: missing, damaged; OtherSchema

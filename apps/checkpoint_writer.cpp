@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -90,22 +91,46 @@ FileRecord write_part(const io::Path& directory, const char* name,
   return record;
 }
 
-// Out of sight at once, gone when the last file is: a half-deleted directory never bears a checkpoint's name.
-void remove_checkpoint(const io::Path& checkpoint) {
-  const io::Path trash = checkpoint.parent_path() / (kTrash + checkpoint.filename().string());
-  std::error_code error;
-  io::remove_tree(trash, error);
-  std::filesystem::rename(checkpoint, trash, error);
-  if (!error) io::remove_tree(trash, error);
+using Warnings = std::vector<std::string>;
+
+std::string not_removed(const std::string& what) {
+  return "not removed: " + what + "; the next checkpoint tries again";
 }
 
-void sweep(const io::Path& parent) {
+std::string not_removed(const io::Path& path, const std::error_code& error) {
+  return not_removed(printable(path.string()) + ": " + error.message());
+}
+
+void remove(const io::Path& path, Warnings& warnings) {
   std::error_code error;
-  for (const io::Path& path : io::list_directory(parent, error)) {
+  io::remove_tree(path, error);
+  if (error) warnings.push_back(not_removed(path, error));
+}
+
+// Out of sight at once, gone when the last file is: a half-deleted directory never bears a checkpoint's name.
+void remove_checkpoint(const io::Path& checkpoint, Warnings& warnings) {
+  const io::Path trash = checkpoint.parent_path() / (kTrash + checkpoint.filename().string());
+  std::error_code error;
+  std::filesystem::rename(checkpoint, trash, error);
+  if (error) {
+    warnings.push_back(not_removed(checkpoint, error));
+    return;
+  }
+  remove(trash, warnings);
+}
+
+// What was left half-written or half-removed.
+void sweep(const io::Path& parent, Warnings& warnings) {
+  std::error_code error;
+  const std::vector<io::Path> paths = io::list_directory(parent, error);
+  if (error && error != std::errc::no_such_file_or_directory)
+    warnings.push_back(
+        not_removed("what is unfinished in " + printable(parent.string()) + ": " + error.message()));
+  for (const io::Path& path : paths) {
     const std::string name = path.filename().string();
     if (name.starts_with(kUnfinished) || name.starts_with(kTrash) || name.starts_with(".unfinished-") ||
         name.starts_with(std::string(kLatestName) + ".tmp-"))
-      io::remove_tree(path, error);
+      remove(path, warnings);
   }
 }
 
@@ -131,16 +156,22 @@ void commit(const io::Path& unfinished, const io::Path& checkpoint) {
   }
 }
 
-void rotate(const io::Path& run, const io::Path& newest, std::int64_t keep) {
-  const std::vector<io::Path> all = list_checkpoints(run);
+void rotate(const io::Path& run, const io::Path& newest, std::int64_t keep, Warnings& warnings) {
+  std::vector<io::Path> all;
+  try {
+    all = list_checkpoints(run);
+  } catch (const BadCheckpoint& error) {
+    warnings.push_back(not_removed(std::string("old checkpoints: ") + error.what()));
+    return;
+  }
   const auto excess = static_cast<std::ptrdiff_t>(all.size()) - keep;
   for (std::ptrdiff_t i = 0; i < excess; ++i) {
     const io::Path& old = all[static_cast<std::size_t>(i)];
-    if (old != newest) remove_checkpoint(old);
+    if (old != newest) remove_checkpoint(old, warnings);
   }
 }
 
-void store(const RunDirectory& run, Snapshot& snapshot, std::int64_t keep) {
+Warnings store(const RunDirectory& run, Snapshot& snapshot, std::int64_t keep) {
   const io::Path parent = checkpoints_of(run.path());
   const std::string name = step_name(snapshot.manifest.step);
   const io::Path unfinished = parent / fmt::format("{}{}-{}", kUnfinished, name, getpid());
@@ -155,21 +186,24 @@ void store(const RunDirectory& run, Snapshot& snapshot, std::int64_t keep) {
     write_files(unfinished, snapshot);
     commit(unfinished, parent / name);
   } catch (...) {
-    sweep(parent);  // a full disk gets its room back
+    Warnings ignored;
+    sweep(parent, ignored);  // a full disk gets its room back
     throw;
   }
-  sweep(parent);  // the one of the same step that this one took the place of
-  rotate(run.path(), parent / name, keep);
+  Warnings warnings;
+  sweep(parent, warnings);  // the one of the same step that this one took the place of
+  rotate(run.path(), parent / name, keep, warnings);
+  return warnings;
 }
 
 }  // namespace
 
 CheckpointWriter::CheckpointWriter(RunDirectory& run, std::int64_t keep, bool background)
     : run_(run), keep_(keep), background_(background) {
-  sweep(checkpoints_of(run.path()));
+  sweep(checkpoints_of(run.path()), warnings_);
   // A kill may have come between a new checkpoint and the end of an old one.
   const std::vector<io::Path> all = list_checkpoints(run.path());
-  if (!all.empty()) rotate(run.path(), all.back(), keep);
+  if (!all.empty()) rotate(run.path(), all.back(), keep, warnings_);
 }
 
 CheckpointWriter::~CheckpointWriter() {
@@ -177,30 +211,41 @@ CheckpointWriter::~CheckpointWriter() {
 }
 
 void CheckpointWriter::save(Manifest manifest, const nn::StateList& state) {
-  wait();
+  collect();
   const auto& [network, rest] = split(state);
   manifest.metrics_bytes = static_cast<std::int64_t>(run_.metrics_bytes());
   auto snapshot = std::make_shared<Snapshot>(
       Snapshot{.manifest = std::move(manifest), .network = io::to_disk(network), .rest = io::to_disk(rest)});
   check_finite(*snapshot);
-  if (!background_) return store(run_, *snapshot, keep_);
-  try {
-    stored_ = std::async(std::launch::async, [this, snapshot]() mutable {
-      store(run_, *snapshot, keep_);
-      snapshot.reset();
-    });
-  } catch (const std::system_error&) {  // no thread to be had
-    store(run_, *snapshot, keep_);
+  const auto store_now = [this, snapshot]() mutable {
+    Warnings warnings = store(run_, *snapshot, keep_);
+    snapshot.reset();
+    return warnings;
+  };
+  if (background_) {
+    try {
+      stored_ = std::async(std::launch::async, store_now);
+      return;
+    } catch (const std::system_error&) {  // no thread to be had
+    }
   }
+  stored_ = std::async(std::launch::deferred, store_now);
+  collect();
 }
 
-void CheckpointWriter::check() {
-  if (stored_.valid() && stored_.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
-    stored_.get();
+// Waits; a deferred one is done here.
+void CheckpointWriter::collect() {
+  if (stored_.valid()) std::ranges::move(stored_.get(), std::back_inserter(warnings_));
 }
 
-void CheckpointWriter::wait() {
-  if (stored_.valid()) stored_.get();
+CheckpointWriter::Warnings CheckpointWriter::check() {
+  if (stored_.valid() && stored_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) collect();
+  return std::exchange(warnings_, {});
+}
+
+CheckpointWriter::Warnings CheckpointWriter::wait() {
+  collect();
+  return std::exchange(warnings_, {});
 }
 
 void set_aside(const RejectedCheckpoint& checkpoint) {

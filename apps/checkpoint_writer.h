@@ -8,8 +8,11 @@
 //
 // cost    the copy takes as much memory as the checkpoint, while it is being written; one at a time
 // errors  CannotWrite (full disk: free and needed bytes, before anything is written). What the thread meets is thrown by
-//         the next check(), save() or wait(); nothing is deleted then
+//         the next check(), save() or wait(); nothing is deleted then. Old checkpoints that cannot be removed are no
+//         error: a warning, and the next checkpoint tries again
 #include <future>
+#include <string>
+#include <vector>
 
 #include "apps/checkpoint.h"
 #include "apps/run_directory.h"
@@ -29,16 +32,20 @@ class CheckpointWriter {
 
   // Waits for the one before. Fills in what the manifest says of files and metrics.jsonl.
   void save(Manifest manifest, const nn::StateList& state);
-  // Has the last one failed, as far as is known now?
-  void check();
+  // Has the last one failed, as far as is known now? Returns the warnings since the last question.
+  std::vector<std::string> check();
   // Until it is stored.
-  void wait();
+  std::vector<std::string> wait();
 
  private:
+  using Warnings = std::vector<std::string>;
+  void collect();
+
   RunDirectory& run_;
   std::int64_t keep_;
   bool background_;
-  std::future<void> stored_;
+  std::future<Warnings> stored_;
+  Warnings warnings_;
 };
 
 // Out of the way of a run that goes on from an earlier checkpoint: renamed to damaged-step-..., once.

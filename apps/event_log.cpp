@@ -7,10 +7,8 @@
 #include <string_view>
 
 #include "apps/machine.h"
-#include "engine/device/errors.h"
 #include "engine/io/clock.h"
 #include "engine/io/directory.h"
-#include "engine/text/printable.h"
 
 namespace nagare::apps {
 namespace {
@@ -27,11 +25,9 @@ bool contains(const List& list, std::string_view name) {
 }
 
 bool has_earlier_session(const io::Path& run) {
-  std::error_code error;
-  const std::vector<io::Path> files = io::list_directory(run, error);
-  if (error) throw CannotWrite("cannot list " + printable(run.string()) + ": " + error.message());
-  return std::ranges::any_of(
-      files, [](const io::Path& path) { return path.filename().string().starts_with(kPrefix); });
+  return std::ranges::any_of(io::list_directory(run), [](const io::Path& path) {
+    return path.filename().string().starts_with(kPrefix);
+  });
 }
 
 // As TensorBoard names them: when, where, by whom.

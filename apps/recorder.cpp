@@ -58,13 +58,17 @@ Recorder::Recorder(Session& session, const Options& options, RunDirectory& run, 
   saved_ = step_ > 0;  // it comes from a checkpoint
 }
 
+void Recorder::warn(const std::vector<std::string>& warnings) {
+  for (const std::string& line : warnings) console_.warning(line);
+}
+
 void Recorder::write(const Json& line) {
   run_.add_metrics(line.dump());
   events_.add(line);
 }
 
 void Recorder::on_step(const ssl::StepReport& report) {
-  checkpoints_.check();
+  warn(checkpoints_.check());
   saved_ = false;
   task_ended_ = false;
   step_ = report.progress.step;
@@ -163,7 +167,7 @@ void Recorder::begin_saving() {
 
 void Recorder::save() {
   if (!saved_) begin_saving();
-  checkpoints_.wait();
+  warn(checkpoints_.wait());
 }
 
 }  // namespace nagare::apps

@@ -31,6 +31,7 @@ class Recorder : public ssl::TrainObserver {
   double training_seconds() const { return training_seconds_; }
 
  private:
+  void warn(const std::vector<std::string>& warnings);
   void write(const nlohmann::ordered_json& line);
   void begin_saving();
   void show_progress(const ssl::StepReport& report, bool last);

@@ -148,10 +148,8 @@ RunDirectory::Kind RunDirectory::inspect(const io::Path& path) {
   if (!std::filesystem::exists(status)) return Kind::absent;
   if (!std::filesystem::is_directory(status)) return Kind::other;
   if (std::filesystem::exists(path / kConfigName, error)) return Kind::run;
-  for (const io::Path& entry : io::list_directory(path, error)) {
-    if (!is_beginning(entry)) return Kind::other;
-  }
-  return error ? Kind::other : Kind::empty;
+  const bool begun_at_most = std::ranges::all_of(io::list_directory(path), is_beginning);
+  return begun_at_most ? Kind::empty : Kind::other;
 }
 
 void RunDirectory::check(const io::Path& path, bool resume) {

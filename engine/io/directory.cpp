@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "engine/device/errors.h"
+#include "engine/text/printable.h"
+
 namespace nagare::io {
 namespace {
 
@@ -20,6 +23,13 @@ std::vector<Path> list_directory(const Path& directory, std::error_code& error) 
   } while (was_interrupted(error));
   if (error) return {};
   std::ranges::sort(paths);
+  return paths;
+}
+
+std::vector<Path> list_directory(const Path& directory) {
+  std::error_code error;
+  std::vector<Path> paths = list_directory(directory, error);
+  if (error) throw CannotWrite("cannot list " + printable(directory.string()) + ": " + error.message());
   return paths;
 }
 

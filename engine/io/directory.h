@@ -10,6 +10,8 @@ namespace nagare::io {
 
 // The paths in a directory, sorted. Empty with an error.
 std::vector<Path> list_directory(const Path& directory, std::error_code& error);
+// errors  CannotWrite naming the directory and the system's reason
+std::vector<Path> list_directory(const Path& directory);
 
 // A file, or a directory with all that is in it; none there is no error.
 void remove_tree(const Path& path, std::error_code& error);

@@ -190,6 +190,18 @@ TEST_F(ResumedRunTest, ARunWithoutACheckpointIsNotCalledDamaged) {
   EXPECT_THAT(outcome.err, HasSubstr(run() + ": holds no checkpoint"));
 }
 
+// To begin again would be the loss of a run.
+TEST_F(ResumedRunTest, ARunWhoseCheckpointsCannotBeSeenDoesNotBeginAgain) {
+  ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "2"})).exit_code, 0);
+  std::filesystem::rename(run() + "/checkpoints", run() + "/elsewhere");
+  write_all(run() + "/checkpoints", "in the way");
+  const auto before = tree(run());
+  const Outcome outcome = go_on({"--max-steps", "0"});
+  EXPECT_EQ(outcome.exit_code, kCheckpoint) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("error: cannot list " + run() + "/checkpoints: Not a directory"));
+  EXPECT_TRUE(tree(run()) == before);
+}
+
 // Older programs kept options that nothing looked at; they are no reason to refuse a run that they never changed.
 TEST_F(ResumedRunTest, StoredOptionsWithoutEffectAreForgotten) {
   std::vector<std::string> arguments = tiny_run(run(), kOften);

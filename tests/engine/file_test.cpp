@@ -137,6 +137,9 @@ TEST(DirectoryTest, IsListedInOrderAndRemovedWithAllInIt) {
   EXPECT_THAT(list_directory(directory.path(), error), testing::ElementsAre(directory.path() / "c"));
   EXPECT_TRUE(list_directory(directory.path() / "c", error).empty());
   EXPECT_TRUE(error);
+  EXPECT_EQ(list_directory(directory.path()), std::vector<Path>{directory.path() / "c"});
+  EXPECT_THAT([&] { list_directory(directory.path() / "c"); },
+              testing::ThrowsMessage<CannotWrite>(testing::EndsWith("/c: Not a directory")));
 }
 
 }  // namespace
