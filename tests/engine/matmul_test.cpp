@@ -4,11 +4,12 @@
 
 #include "engine/ops/linear.h"
 #include "tests/support/devices.h"
-#include "tests/support/op_check.h"
+#include "tests/support/gradient.h"
 
 namespace nagare {
 namespace {
 
+using test::normal_input;
 using test::Values;
 
 struct Sizes {
@@ -45,14 +46,14 @@ TEST_P(MatmulTest, MatchesTheDefinition) {
   const auto& [device, s, ta, tb, dtype] = GetParam();
   const Matmul options{.transpose_a = ta, .transpose_b = tb};
   test::OpCase c;
-  c.inputs = {{ta ? Shape{s.batch, s.k, s.m} : Shape{s.batch, s.m, s.k}, dtype},
-              {tb ? Shape{s.batch, s.n, s.k} : Shape{s.batch, s.k, s.n}, dtype}};
+  c.inputs = {normal_input(ta ? Shape{s.batch, s.k, s.m} : Shape{s.batch, s.m, s.k}, 10, dtype),
+              normal_input(tb ? Shape{s.batch, s.n, s.k} : Shape{s.batch, s.k, s.n}, 11, dtype)};
   c.op = [options](const std::vector<Tensor>& t) { return matmul(t[0], t[1], options); };
   c.definition = [s = s, options](const std::vector<Values>& in) {
     return product(s, options, in[0], in[1]);
   };
-  if (dtype == DType::bf16) c.tolerance = c.gradient_tolerance = 0.01;
-  check_op(c, device);
+  if (dtype == DType::bf16) c.tolerance = 0.01;
+  EXPECT_TRUE(test::matches_definition(device, c));
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, MatmulTest,
@@ -78,8 +79,8 @@ struct LinearTest : testing::TestWithParam<std::tuple<Device, Sizes, bool, DType
 TEST_P(LinearTest, MatchesTheDefinition) {
   const auto& [device, s, with_bias, dtype] = GetParam();
   test::OpCase c;
-  c.inputs = {{{s.batch, s.m, s.k}, dtype}, {{s.n, s.k}}};
-  if (with_bias) c.inputs.push_back({{s.n}});
+  c.inputs = {normal_input({s.batch, s.m, s.k}, 10, dtype), normal_input({s.n, s.k}, 11)};
+  if (with_bias) c.inputs.push_back(normal_input({s.n}, 12));
   c.op = [bias = with_bias](const std::vector<Tensor>& t) {
     return linear(t[0], t[1], bias ? t[2] : Tensor());
   };
@@ -88,8 +89,8 @@ TEST_P(LinearTest, MatchesTheDefinition) {
     for (std::size_t i = 0; bias && i < y.size(); ++i) y[i] += in[2][i % static_cast<std::size_t>(s.n)];
     return y;
   };
-  if (dtype == DType::bf16) c.tolerance = c.gradient_tolerance = 0.02;
-  check_op(c, device);
+  if (dtype == DType::bf16) c.tolerance = 0.02;
+  EXPECT_TRUE(test::matches_definition(device, c));
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, LinearTest,

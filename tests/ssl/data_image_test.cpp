@@ -294,8 +294,9 @@ TEST(Corrupt, ThinPicturesAreFine) {
 // The definition in double: out(x) = sum tri((i + 0.5 - centre) / support) in(i), rounded between the passes
 // as well.
 TEST(FitSquare, IsTheTriangleFilterOfTheMiddle) {
-  for (const auto& [width, height] :
-       {std::pair{16, 16}, std::pair{50, 31}, std::pair{31, 50}, std::pair{7, 5}}) {
+  for (const std::pair<int, int> size : {std::pair{16, 16}, {50, 31}, {31, 50}, {7, 5}}) {
+    const int width = size.first;
+    const int height = size.second;
     const Picture picture = test::make_picture(
         width, height, 3, [](int x, int y, int c) { return (x * x * 5 + 11 * y + 70 * c) % 256; });
     const std::int64_t side = 12;
