@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <string_view>
 
@@ -18,15 +20,18 @@ namespace {
 constexpr std::array<std::string_view, 9> kInteresting = {
     "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_tile"};
 
-// The value of the first line "NAME : value" of /proc/cpuinfo.
+// The value of the first line "NAME : value" of /proc/cpuinfo. "" where there is none; but what cannot be read is not taken for a
+// processor without features, which is another than the one that a run was begun on.
 std::string cpuinfo(std::string_view name) {
-  std::ifstream file("/proc/cpuinfo");
+  const char* path = "/proc/cpuinfo";
+  std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     const std::size_t colon = line.find(':');
     if (line.starts_with(name) && colon != std::string::npos) {
       return colon + 2 <= line.size() ? line.substr(colon + 2) : "";
     }
   }
+  if (file.bad()) throw BadData(std::string("cannot read ") + path + ": " + std::strerror(errno));
   return "";
 }
 

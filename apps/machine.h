@@ -18,6 +18,7 @@ struct Machine {
   std::uint64_t memory_bytes = 0;
 };
 
+// errors  BadData: /proc/cpuinfo is there and cannot be read
 Machine describe_machine();
 bool cpu_has_bf16();
 

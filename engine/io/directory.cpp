@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <new>
 
 #include "engine/device/errors.h"
 #include "engine/text/printable.h"
@@ -21,6 +22,7 @@ std::vector<Path> list_directory(const Path& directory, std::error_code& error) 
     for (; !error && at != std::filesystem::directory_iterator(); at.increment(error))
       paths.push_back(at->path());
   } while (was_interrupted(error));
+  if (error == std::errc::not_enough_memory) throw std::bad_alloc();  // not the directory's fault
   if (error) return {};
   std::ranges::sort(paths);
   return paths;

@@ -8,7 +8,7 @@
 
 namespace nagare::io {
 
-// The paths in a directory, sorted. Empty with an error.
+// The paths in a directory, sorted. Empty with an error; std::bad_alloc when it is memory that is missing.
 std::vector<Path> list_directory(const Path& directory, std::error_code& error);
 // errors  CannotWrite naming the directory and the system's reason
 std::vector<Path> list_directory(const Path& directory);

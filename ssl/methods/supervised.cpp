@@ -20,7 +20,7 @@ nn::Linear classifier(const MethodContext& context) {
 // Backbone and classifier; logits are its projections.
 class ClassifierNetwork final : public Network {
  public:
-  ClassifierNetwork(std::unique_ptr<models::Backbone> backbone, nn::Linear classifier)
+  ClassifierNetwork(nn::Linear classifier, std::unique_ptr<models::Backbone> backbone)
       : backbone_(std::move(backbone)), classifier_(std::move(classifier)) {}
 
   Rows forward(const Tensor& images, bool training) const override {
@@ -44,7 +44,7 @@ class ClassifierNetwork final : public Network {
     nn::Linear classifier = classifier_;  // shares its tensors
     classifier.weight = classifier_.weight.clone().set_requires_grad(true);
     classifier.bias = classifier_.bias.clone().set_requires_grad(true);
-    return std::make_unique<ClassifierNetwork>(backbone_->clone(), classifier);
+    return std::make_unique<ClassifierNetwork>(classifier, backbone_->clone());
   }
 
  private:
@@ -57,7 +57,7 @@ class Supervised final : public SupervisedMethod {
   Supervised(const SupervisedOptions& options, MethodContext context)
       : options_(options),
         plan_(plan_of(supervised_recipe(context.image_size), 1, context)),
-        network_(std::move(context.backbone), classifier(context)) {}
+        network_{classifier(context), std::move(context.backbone)} {}  // in this order: braces
 
   const ViewPlan& view_plan() const override { return plan_; }
   std::int64_t embedding_dim() const override { return network_.feature_dim(); }

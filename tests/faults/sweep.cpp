@@ -112,9 +112,11 @@ std::string interposed_library() {
   return (fs::read_symlink("/proc/self/exe").parent_path() / "libnagare-faults.so").string();
 }
 
+// Narrow, so that a trial does not write megabytes.
 std::vector<std::string> command(const fs::path& run, bool resume) {
-  std::vector<std::string> more = {"--strategy",         "er", "--buffer",  "8", "--max-steps",        "3",
-                                   "--checkpoint-every", "1",  "--gallery", "4", "--eval.test-images", "10"};
+  std::vector<std::string> more = {
+      "--strategy", "er", "--buffer",           "8",  "--max-steps",     "3",  "--checkpoint-every", "1",
+      "--gallery",  "4",  "--eval.test-images", "10", "--method.hidden", "32", "--method.dim",       "16"};
   if (resume) more.emplace_back("--resume");
   return test::tiny_run(run.string(), more);
 }
