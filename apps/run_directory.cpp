@@ -28,6 +28,7 @@ constexpr char kConfigName[] = "config.resolved.toml";
 constexpr char kStatusName[] = "STATUS.json";
 constexpr char kLogName[] = "log.jsonl";
 constexpr char kMetricsName[] = "metrics.jsonl";
+constexpr char kReportName[] = "crash.txt";
 
 std::string shown(const io::Path& path) { return printable(path.string()); }
 
@@ -87,14 +88,17 @@ int lock_file(const io::Path& directory) {
   throw CannotWrite(shown(path) + ": cannot lock: " + std::strerror(reason));
 }
 
-// What a process can leave that ended before the run began: its configuration is the first file that counts.
+// What a process can leave that ended before the run began: its configuration is the first file that counts. Log, status and
+// report say why it ended.
 bool is_beginning(const io::Path& path) {
   const std::string name = path.filename().string();
+  const auto is_of = [&](const char* file) {
+    return name == file || name.starts_with(std::string(file) + ".tmp-");
+  };
   std::error_code error;
-  return name == kLockName || name.starts_with(io::kProbePrefix) ||
-         name.starts_with(std::string(kConfigName) + ".tmp-") ||
-         ((name == kLogName || name == kMetricsName) && std::filesystem::file_size(path, error) == 0 &&
-          !error);
+  return name == kLockName || name == kLogName || name.starts_with(io::kProbePrefix) ||
+         name.starts_with(std::string(kConfigName) + ".tmp-") || is_of(kStatusName) || is_of(kReportName) ||
+         (name == kMetricsName && std::filesystem::file_size(path, error) == 0 && !error);
 }
 
 // "" when there is no such text.

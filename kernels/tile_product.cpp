@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/onednn_memory.h"
 #include "kernels/parallel.h"
 
 namespace nagare::kernels::cpu {
@@ -51,7 +52,7 @@ Prepared& prepared(const TileProduct& p) {
   if (cache.size() > 64) cache.clear();
   const Key key{p.rows, p.cols, p.inner, p.stride_a, p.stride_b, p.transpose_a, p.transpose_b};
   auto found = cache.find(key);
-  if (found == cache.end()) found = cache.emplace(key, prepare(p)).first;
+  if (found == cache.end()) found = cache.emplace(key, with_onednn_memory([&] { return prepare(p); })).first;
   return found->second;
 }
 
@@ -85,16 +86,18 @@ void tile_product(const TileProduct& p, const bf16* a, const bf16* b, float* c) 
                                 ": need 1, 0 and " + std::to_string(p.cols));
   }
   const OneThread guard;
-  thread_local dnnl::stream stream(engine());
+  thread_local dnnl::stream stream = with_onednn_memory([] { return dnnl::stream(engine()); });
   Prepared& found = prepared(p);
   found.a.set_data_handle(const_cast<bf16*>(a));
   found.b.set_data_handle(const_cast<bf16*>(b));
   found.c.set_data_handle(c);
-  found.primitive.execute(stream, {{DNNL_ARG_SRC, found.a},
-                                   {DNNL_ARG_WEIGHTS, found.b},
-                                   {DNNL_ARG_DST, found.c},
-                                   {DNNL_ARG_SCRATCHPAD, found.scratchpad}});
-  stream.wait();
+  with_onednn_memory([&] {
+    found.primitive.execute(stream, {{DNNL_ARG_SRC, found.a},
+                                     {DNNL_ARG_WEIGHTS, found.b},
+                                     {DNNL_ARG_DST, found.c},
+                                     {DNNL_ARG_SCRATCHPAD, found.scratchpad}});
+    stream.wait();
+  });
 }
 
 }  // namespace nagare::kernels::cpu

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -45,10 +46,25 @@ std::size_t rounded(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+// Sanitizers shall see the end of each block, and its use after it was freed.
+#if defined(NAGARE_EXACT_BLOCKS)
+constexpr bool kExactBlocks = true;
+#else
+constexpr bool kExactBlocks = false;
+#endif
+
+constexpr std::size_t kAlignment = 64;
+
+void* exact_block(std::size_t bytes) {
+  void* block = nullptr;
+  return posix_memalign(&block, kAlignment, bytes) == 0 ? block : nullptr;
+}
+
 // Freed CPU blocks by size. Lives until the process ends: tensors in static storage may outlive any other order.
 class BlockCache {
  public:
   void* take(std::size_t bytes) {
+    if constexpr (kExactBlocks) return exact_block(bytes);
     {
       const std::lock_guard lock(mutex_);
       const auto found = free_.find(bytes);
@@ -67,8 +83,13 @@ class BlockCache {
   }
 
   void give(void* block, std::size_t bytes) {
+    if constexpr (kExactBlocks) return std::free(block);
     const std::lock_guard lock(mutex_);
-    free_[bytes].push_back(block);
+    try {
+      free_[bytes].push_back(block);
+    } catch (const std::bad_alloc&) {  // a destructor waits for us: no memory to keep it in the list
+      std::free(block);
+    }
   }
 
  private:
@@ -76,7 +97,7 @@ class BlockCache {
     // Large blocks on 2 MiB borders can be backed by huge pages: fewer faults and fewer TLB misses.
     constexpr std::size_t kHuge = std::size_t{2} << 20;
     const bool large = bytes >= 2 * kHuge;
-    const std::size_t alignment = large ? kHuge : 64;
+    const std::size_t alignment = large ? kHuge : kAlignment;
     void* block = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
     if (large && block != nullptr) madvise(block, bytes, MADV_HUGEPAGE);
     return block;
@@ -103,7 +124,8 @@ BlockCache& block_cache() {
 
 std::shared_ptr<void> allocate(Device device, std::size_t bytes) {
   // CUDA's pool rounds by itself; asked for the exact size, memory checkers see the exact end.
-  const std::size_t size = device == Device::cpu ? rounded(bytes) : std::max<std::size_t>(bytes, 1);
+  const bool exact = device != Device::cpu || kExactBlocks;
+  const std::size_t size = exact ? std::max<std::size_t>(bytes, 1) : rounded(bytes);
   void* block = nullptr;
   if (device == Device::cpu) {
     block = block_cache().take(size);

@@ -2,7 +2,8 @@
 // The one place where large memory is taken and copied, on either device.
 //
 // CPU blocks are 64-byte aligned and kept for reuse when freed (a training step asks for the same sizes again and
-// again, and fresh pages would cost more than the kernels). CUDA blocks come from the driver's stream-ordered pool.
+// again, and fresh pages would cost more than the kernels); in builds with sanitizers each has its exact size and is
+// freed at once. CUDA blocks come from the driver's stream-ordered pool.
 #include <cstddef>
 #include <memory>
 

@@ -27,17 +27,19 @@ dnnl::primitive_attr user_scratchpad() {
 }
 
 void Prepared::run(const std::vector<Argument>& arguments) const {
-  std::unordered_map<int, dnnl::memory> bound;
-  for (const Argument& a : arguments) {
-    bound.emplace(a.name, dnnl::memory(a.desc, engine(), const_cast<void*>(a.data)));
-  }
-  std::shared_ptr<void> scratch;
-  if (scratchpad_.get_size() > 0) {
-    scratch = allocate(Device::cpu, scratchpad_.get_size());
-    bound.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad_, engine(), scratch.get()));
-  }
-  primitive_.execute(stream(), bound);
-  stream().wait();
+  with_onednn_memory([&] {
+    std::unordered_map<int, dnnl::memory> bound;
+    for (const Argument& a : arguments) {
+      bound.emplace(a.name, dnnl::memory(a.desc, engine(), const_cast<void*>(a.data)));
+    }
+    std::shared_ptr<void> scratch;
+    if (scratchpad_.get_size() > 0) {
+      scratch = allocate(Device::cpu, scratchpad_.get_size());
+      bound.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(scratchpad_, engine(), scratch.get()));
+    }
+    primitive_.execute(stream(), bound);
+    stream().wait();
+  });
 }
 
 void reorder(const dnnl::memory::desc& from_desc, const void* from, const dnnl::memory::desc& to_desc,
@@ -50,8 +52,11 @@ void reorder(const dnnl::memory::desc& from_desc, const void* from, const dnnl::
   auto key = std::tuple(threads(), bytes(from_desc), bytes(to_desc));
   auto found = cache.find(key);
   if (found == cache.end()) {
-    const dnnl::reorder::primitive_desc desc(engine(), from_desc, engine(), to_desc, user_scratchpad());
-    found = cache.emplace(std::move(key), Prepared(desc)).first;
+    const auto make = [&] {
+      return Prepared(
+          dnnl::reorder::primitive_desc(engine(), from_desc, engine(), to_desc, user_scratchpad()));
+    };
+    found = cache.emplace(std::move(key), with_onednn_memory(make)).first;
   }
   found->second.run({{DNNL_ARG_FROM, from_desc, from}, {DNNL_ARG_TO, to_desc, to}});
 }

@@ -9,6 +9,7 @@
 
 #include "engine/device/memory.h"
 #include "kernels/bf16.h"
+#include "kernels/onednn_memory.h"
 #include "kernels/parallel.h"
 
 namespace nagare::vendor::onednn {
@@ -61,7 +62,7 @@ template <class Value, class Key, class Make>
 const Value& cached(const Key& key, const Make& make) {
   thread_local std::map<std::pair<int, Key>, std::unique_ptr<Value>> cache;
   auto& slot = cache[{threads(), key}];
-  if (!slot) slot = std::make_unique<Value>(make());
+  if (!slot) slot = std::make_unique<Value>(with_onednn_memory(make));
   return *slot;
 }
 

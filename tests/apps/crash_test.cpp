@@ -32,12 +32,6 @@ constexpr int kInternal = 1;
 constexpr int kData = 4;
 constexpr int kMemory = 8;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;  // signals are the sanitizer's
-#else
-constexpr bool kSanitized = false;
-#endif
-
 class CrashTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -20,6 +20,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 constexpr int kCheckpoint = 5;
+constexpr int kCannotWrite = 6;
 constexpr int kInUse = 10;
 constexpr int kDifferent = 12;
 constexpr int kSaved = 75;
@@ -312,6 +313,19 @@ TEST_F(ResumedRunTest, WhatWasHardlyBegunIsBegunAgain) {
     write_all(run() + "/" + name, "");
   EXPECT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
   EXPECT_FALSE(std::filesystem::exists(run() + "/config.resolved.toml.tmp-12-0"));
+}
+
+// Its configuration could not be written, which was said.
+TEST_F(ResumedRunTest, WhatFailedBeforeItBeganIsBegunAgain) {
+  std::filesystem::create_directories(run());
+  for (const char* name : {"log.jsonl", "STATUS.json", "crash.txt", "STATUS.json.tmp-crash"})
+    write_all(run() + "/" + name, "{}\n");
+  write_all(run() + "/metrics.jsonl", "{\"step\":1}\n");
+  const Outcome refused = run_nagare(tiny_run(run(), {"--max-steps", "1"}));
+  EXPECT_EQ(refused.exit_code, kCannotWrite) << refused.err;
+  EXPECT_THAT(refused.err, HasSubstr("is not a run directory"));
+  write_all(run() + "/metrics.jsonl", "");
+  EXPECT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
 }
 
 // Killed after its configuration was written: --resume, and the first line is there once.
