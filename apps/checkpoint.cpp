@@ -62,6 +62,12 @@ io::SafetensorsFile read_part(const io::Path& checkpoint, const Manifest& manife
   return {std::move(bytes), path.string()};
 }
 
+// Also a link to something that is not there.
+bool is_there(const io::Path& path) {
+  std::error_code error;
+  return std::filesystem::symlink_status(path, error).type() != std::filesystem::file_type::not_found;
+}
+
 // What goes wrong with a file of a checkpoint is the checkpoint's fault.
 template <class Body>
 auto as_checkpoint_error(const Body& body) {
@@ -112,8 +118,7 @@ std::vector<io::Path> list_checkpoints(const io::Path& run) {
     if (name.starts_with(kStepPrefix)) found.emplace_back(name.size(), path);
   }
   // A run whose checkpoints cannot be seen is not a run without any: it would begin again.
-  if (error && error != std::errc::no_such_file_or_directory)
-    throw BadCheckpoint("cannot list " + shown(parent) + ": " + error.message());
+  if (error && is_there(parent)) throw BadCheckpoint("cannot list " + shown(parent) + ": " + error.message());
   std::ranges::sort(found);
   std::vector<io::Path> paths;
   for (auto& [length, path] : found) paths.push_back(std::move(path));

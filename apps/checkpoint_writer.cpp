@@ -8,6 +8,7 @@
 #include <cmath>
 #include <filesystem>
 #include <iterator>
+#include <new>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -94,7 +95,7 @@ FileRecord write_part(const io::Path& directory, const char* name,
 using Warnings = std::vector<std::string>;
 
 std::string not_removed(const std::string& what) {
-  return "not removed: " + what + "; the next checkpoint tries again";
+  return "not removed: " + what + "; the next checkpoint, if one comes, tries again";
 }
 
 std::string not_removed(const io::Path& path, const std::error_code& error) {
@@ -186,8 +187,11 @@ Warnings store(const RunDirectory& run, Snapshot& snapshot, std::int64_t keep) {
     write_files(unfinished, snapshot);
     commit(unfinished, parent / name);
   } catch (...) {
-    Warnings ignored;
-    sweep(parent, ignored);  // a full disk gets its room back
+    try {
+      Warnings ignored;
+      sweep(parent, ignored);          // a full disk gets its room back
+    } catch (const std::bad_alloc&) {  // the first error is the one to tell
+    }
     throw;
   }
   Warnings warnings;
@@ -217,7 +221,7 @@ void CheckpointWriter::save(Manifest manifest, const nn::StateList& state) {
   auto snapshot = std::make_shared<Snapshot>(
       Snapshot{.manifest = std::move(manifest), .network = io::to_disk(network), .rest = io::to_disk(rest)});
   check_finite(*snapshot);
-  const auto store_now = [this, snapshot]() mutable {
+  auto store_now = [this, snapshot]() mutable {
     Warnings warnings = store(run_, *snapshot, keep_);
     snapshot.reset();
     return warnings;
@@ -229,13 +233,12 @@ void CheckpointWriter::save(Manifest manifest, const nn::StateList& state) {
     } catch (const std::system_error&) {  // no thread to be had
     }
   }
-  stored_ = std::async(std::launch::deferred, store_now);
-  collect();
+  std::ranges::copy(store_now(), std::back_inserter(warnings_));
 }
 
-// Waits; a deferred one is done here.
+// Waits.
 void CheckpointWriter::collect() {
-  if (stored_.valid()) std::ranges::move(stored_.get(), std::back_inserter(warnings_));
+  if (stored_.valid()) std::ranges::copy(stored_.get(), std::back_inserter(warnings_));
 }
 
 CheckpointWriter::Warnings CheckpointWriter::check() {

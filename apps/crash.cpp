@@ -20,15 +20,10 @@
 
 #include "apps/exit_code.h"
 #include "build_config.h"
+#include "kernels/sanitizer.h"
 
 namespace nagare::apps::crash {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
 
 constexpr std::size_t kLines = 32;
 constexpr std::size_t kLineBytes = 200;

@@ -24,14 +24,17 @@ constexpr std::array<std::string_view, 9> kInteresting = {
 // processor without features, which is another than the one that a run was begun on.
 std::string cpuinfo(std::string_view name) {
   const char* path = "/proc/cpuinfo";
+  errno = 0;
   std::ifstream file(path);
+  if (!file.is_open() && errno == ENOENT) return "";
   for (std::string line; std::getline(file, line);) {
     const std::size_t colon = line.find(':');
     if (line.starts_with(name) && colon != std::string::npos) {
       return colon + 2 <= line.size() ? line.substr(colon + 2) : "";
     }
   }
-  if (file.bad()) throw BadData(std::string("cannot read ") + path + ": " + std::strerror(errno));
+  if (!file.is_open() || file.bad())
+    throw BadData(std::string("cannot read ") + path + ": " + std::strerror(errno));
   return "";
 }
 

@@ -88,17 +88,20 @@ int lock_file(const io::Path& directory) {
   throw CannotWrite(shown(path) + ": cannot lock: " + std::strerror(reason));
 }
 
-// What a process can leave that ended before the run began: its configuration is the first file that counts. Log, status and
-// report say why it ended.
+// What a process can leave that ended before the run began: its configuration is the first file that counts. Where its lock lies,
+// log, status and report say why it ended; elsewhere they may be somebody else's.
 bool is_beginning(const io::Path& path) {
   const std::string name = path.filename().string();
   const auto is_of = [&](const char* file) {
     return name == file || name.starts_with(std::string(file) + ".tmp-");
   };
   std::error_code error;
-  return name == kLockName || name == kLogName || name.starts_with(io::kProbePrefix) ||
-         name.starts_with(std::string(kConfigName) + ".tmp-") || is_of(kStatusName) || is_of(kReportName) ||
-         (name == kMetricsName && std::filesystem::file_size(path, error) == 0 && !error);
+  const bool ours = std::filesystem::exists(path.parent_path() / kLockName, error);
+  const bool empty = std::filesystem::file_size(path, error) == 0 && !error;
+  return name == kLockName || name.starts_with(io::kProbePrefix) ||
+         name.starts_with(std::string(kConfigName) + ".tmp-") ||
+         ((name == kLogName || name == kMetricsName) && empty) ||
+         (ours && (name == kLogName || is_of(kStatusName) || is_of(kReportName)));
 }
 
 // "" when there is no such text.

@@ -38,6 +38,7 @@ class RunDirectory {
  public:
   enum class Kind { absent, empty, run, other };
   // What lies at `path` now.
+  // errors  CannotWrite: a directory that cannot be listed
   static Kind inspect(const io::Path& path);
   // Refuses what the constructor would refuse, without making anything.
   // errors  CannotWrite: not writable, not empty and not a run, or a run while resume is false; BadCheckpoint: no run

@@ -74,8 +74,10 @@ void TileProduct::check() const {
 void tile_product(const TileProduct& p, const float* a, const float* b, float* c) {
   p.check();
   const OneThread guard;
-  dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', p.rows, p.cols, p.inner, p.scale, a,
-             p.stride_a, b, p.stride_b, p.keep, c, p.stride_c);
+  const dnnl_status_t status =
+      dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', p.rows, p.cols, p.inner, p.scale, a,
+                 p.stride_a, b, p.stride_b, p.keep, c, p.stride_c);
+  with_onednn_memory([&] { dnnl::error::wrap_c_api(status, "tile_product: dnnl_sgemm"); });
 }
 
 void tile_product(const TileProduct& p, const bf16* a, const bf16* b, float* c) {

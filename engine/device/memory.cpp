@@ -16,6 +16,7 @@
 #include "engine/device/cuda_runtime.h"
 #include "engine/device/errors.h"
 #include "kernels/device_error.h"
+#include "kernels/sanitizer.h"
 
 namespace nagare {
 namespace {
@@ -47,12 +48,7 @@ std::size_t rounded(std::size_t bytes) {
 }
 
 // Sanitizers shall see the end of each block, and its use after it was freed.
-#if defined(NAGARE_EXACT_BLOCKS)
-constexpr bool kExactBlocks = true;
-#else
-constexpr bool kExactBlocks = false;
-#endif
-
+constexpr bool kExactBlocks = kSanitized;
 constexpr std::size_t kAlignment = 64;
 
 void* exact_block(std::size_t bytes) {

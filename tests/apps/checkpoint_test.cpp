@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <limits>
@@ -340,6 +342,27 @@ TEST_F(CheckpointTest, AFailureInTheBackgroundIsThrownByTheNextCheck) {
 }
 
 // Killed between the new one and the end of the old one.
+TEST_F(CheckpointTest, WhatCannotBeRemovedIsAWarningAndGoesWithTheNext) {
+  if (geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+  const io::Path busy = checkpoints_of(run_.path()) / ".tmp-busy";
+  io::make_directories(busy);
+  if (mount("nagare-test", busy.c_str(), "tmpfs", 0, "size=1m") != 0)
+    GTEST_SKIP() << "no tmpfs can be mounted";
+  for (const bool background : {kAtOnce, kBackground}) {
+    fill(1);
+    CheckpointWriter writer(run_, 2, background);
+    const std::string warning = "not removed: " + busy.string() +
+                                ": Device or resource busy; the next checkpoint, if one comes, tries again";
+    EXPECT_THAT(writer.check(), ElementsAre(warning));
+    EXPECT_THAT(writer.check(), testing::IsEmpty());
+    writer.save(manifest(1), state_);
+    EXPECT_THAT(writer.wait(), ElementsAre(warning));
+  }
+  ASSERT_EQ(umount(busy.c_str()), 0);
+  save(2);
+  EXPECT_THAT(names(), ElementsAre("LATEST", "step-000000001", "step-000000002"));
+}
+
 TEST_F(CheckpointTest, WhatAKilledProcessShouldHaveRemovedGoes) {
   for (const std::int64_t step : {1, 2, 3}) save(step, 3);
   const CheckpointWriter writer(run_, 2, kBackground);

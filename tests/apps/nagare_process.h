@@ -9,27 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "kernels/sanitizer.h"
 #include "tests/support/temporary_directory.h"
 
 namespace nagare::test {
-
-// Sanitizers handle signals themselves and take terabytes of addresses; ThreadSanitizer maps a file of its own as well.
-#if defined(__SANITIZE_THREAD__)
-inline constexpr bool kThreadSanitizer = true;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-inline constexpr bool kThreadSanitizer = true;
-#else
-inline constexpr bool kThreadSanitizer = false;
-#endif
-#else
-inline constexpr bool kThreadSanitizer = false;
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = kThreadSanitizer;
-#endif
 
 struct Outcome {
   int exit_code = -1;  // 128 + signal when one ended it

@@ -201,6 +201,14 @@ TEST_F(ResumedRunTest, ARunWhoseCheckpointsCannotBeSeenDoesNotBeginAgain) {
   EXPECT_EQ(outcome.exit_code, kCheckpoint) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("error: cannot list " + run() + "/checkpoints: Not a directory"));
   EXPECT_TRUE(tree(run()) == before);
+
+  std::filesystem::remove(run() + "/checkpoints");
+  std::filesystem::create_symlink("/nowhere/mounted", run() + "/checkpoints");
+  const std::string metrics = read_all(run() + "/metrics.jsonl");
+  const Outcome away = go_on({"--max-steps", "0"});
+  EXPECT_EQ(away.exit_code, kCheckpoint) << away.err;
+  EXPECT_THAT(away.err, HasSubstr("/checkpoints: No such file or directory"));
+  EXPECT_EQ(read_all(run() + "/metrics.jsonl"), metrics);
 }
 
 // Older programs kept options that nothing looked at; they are no reason to refuse a run that they never changed.
@@ -320,6 +328,9 @@ TEST_F(ResumedRunTest, WhatFailedBeforeItBeganIsBegunAgain) {
   std::filesystem::create_directories(run());
   for (const char* name : {"log.jsonl", "STATUS.json", "crash.txt", "STATUS.json.tmp-crash"})
     write_all(run() + "/" + name, "{}\n");
+  EXPECT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, kCannotWrite) << "somebody else's";
+  EXPECT_EQ(read_all(run() + "/log.jsonl"), "{}\n");
+  write_all(run() + "/.lock", "");
   write_all(run() + "/metrics.jsonl", "{\"step\":1}\n");
   const Outcome refused = run_nagare(tiny_run(run(), {"--max-steps", "1"}));
   EXPECT_EQ(refused.exit_code, kCannotWrite) << refused.err;

@@ -44,7 +44,8 @@ TEST_P(CodingRateTest, MatchesTheDefinition) {
   const auto& [device, dtype, s] = GetParam();
   test::OpCase c;
   c.inputs = {test::normal_input({s.n, s.b, s.d}, 10, dtype)};
-  if (dtype == DType::bf16) c.gradient_tolerance = 4e-3;  // each entry is rounded to 8 bits
+  // bf16: each entry is rounded to 8 bits. f32: the error grows with the matrix's condition.
+  c.gradient_tolerance = dtype == DType::bf16 ? 4e-3 : 1e-4;
   c.op = [](const std::vector<Tensor>& t) { return coding_rate(t[0], 1.7F); };
   c.definition = [s = s](const std::vector<Values>& in) {
     Values rates;
