@@ -294,7 +294,7 @@ TEST(Corrupt, ThinPicturesAreFine) {
 // The definition in double: out(x) = sum tri((i + 0.5 - centre) / support) in(i), rounded between the passes
 // as well.
 TEST(FitSquare, IsTheTriangleFilterOfTheMiddle) {
-  for (const std::pair<int, int> size : {std::pair{16, 16}, {50, 31}, {31, 50}, {7, 5}}) {
+  for (const std::pair<int, int>& size : {std::pair{16, 16}, {50, 31}, {31, 50}, {7, 5}}) {
     const int width = size.first;
     const int height = size.second;
     const Picture picture = test::make_picture(
