@@ -57,15 +57,16 @@ std::array<float, 3> colours(const Json& json, const char* key) {
   return values;
 }
 
+constexpr std::int64_t kMost = std::int64_t{1} << 53;
+
 FileRecord to_record(const Json& json, bool checked) {
-  FileRecord file{.name = plain_name(json.at("name")), .bytes = json.at("bytes").get<std::uint64_t>()};
+  FileRecord file{.name = plain_name(json.at("name")),
+                  .bytes = static_cast<std::uint64_t>(whole(json, "bytes", 0, kMost))};
   if (!checked) return file;
   file.checksum = digits(json.at("checksum"));
   for (const auto& [name, checksum] : json.at("tensors").items()) file.tensors[name] = digits(checksum);
   return file;
 }
-
-constexpr std::int64_t kMost = std::int64_t{1} << 53;
 
 Manifest to_manifest(const Json& json) {
   const std::int64_t schema = whole(json, "schema", 0, kMost);

@@ -120,9 +120,11 @@ Trained trained_in(std::string_view text) {
     if (!json.is_object()) continue;
     const auto images = json.find("images");
     const auto seconds = json.find("seconds");
-    if (images == json.end() || seconds == json.end() || !images->is_number() || !seconds->is_number())
+    constexpr std::uint64_t kMostInAStep = std::uint64_t{1} << 32;  // the sum stays a number
+    if (images == json.end() || seconds == json.end() || !images->is_number_unsigned() ||
+        !seconds->is_number())
       continue;
-    trained.images += images->get<std::int64_t>();
+    trained.images += static_cast<std::int64_t>(std::min(images->get<std::uint64_t>(), kMostInAStep));
     trained.seconds += seconds->get<double>();
   }
   return trained;
@@ -144,7 +146,7 @@ std::string lines_that(std::string_view text, const std::function<bool(const nlo
 // Has it no step, or one of these?
 bool until(const nlohmann::json& line, std::int64_t step) {
   const auto found = line.find("step");
-  return found == line.end() || (found->is_number() && found->get<std::int64_t>() <= step);
+  return found == line.end() || (found->is_number_integer() && found->get<std::int64_t>() <= step);
 }
 
 }  // namespace

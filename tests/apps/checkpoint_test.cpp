@@ -249,6 +249,21 @@ TEST_F(CheckpointTest, TheSchemaBeforeIsRead) {
   EXPECT_THROW(newest_checkpoint(run_.path()), BadCheckpoint);
 }
 
+TEST_F(CheckpointTest, SizesThatAreNoSizesAreRefused) {
+  save(3);
+  make_schema_2(at(3));  // without a checksum of its own
+  const std::string good = read_all(at(3) / kManifestName);
+  const std::size_t from = good.find("\"bytes\"");
+  const std::size_t value = good.find(':', from) + 1;
+  const std::size_t end = good.find_first_of(",\n}", value);
+  ASSERT_NO_THROW(parse_manifest(good, "good"));
+  for (const char* bytes : {"5e72", "-1", "1.5", "\"7\"", "18446744073709551615", "null"}) {
+    const std::string bad = good.substr(0, value) + " " + bytes + good.substr(end);
+    EXPECT_THAT([&] { parse_manifest(bad, "bad"); }, ThrowsMessage<BadCheckpoint>(HasSubstr("bytes")))
+        << bytes;
+  }
+}
+
 // Going back past it would lose work without a word.
 TEST_F(CheckpointTest, AnotherSchemaIsNamedAndNothingOlderIsTaken) {
   save(3);
