@@ -16,9 +16,8 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 std::vector<std::byte> to_bytes(std::string_view text) {
-  std::vector<std::byte> bytes(text.size());
-  std::memcpy(bytes.data(), text.data(), text.size());
-  return bytes;
+  const auto* const first = reinterpret_cast<const std::byte*>(text.data());
+  return {first, first + text.size()};
 }
 
 std::string with_length(std::uint64_t length, std::string_view rest) {
