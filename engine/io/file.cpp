@@ -72,10 +72,8 @@ std::uint64_t memory_of_machine() {
          static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-template <class Container>
-Container read_whole(const Path& path, std::uint64_t max_bytes) {
-  const Descriptor file(open_to_read(path));
-  const std::uint64_t size = size_of_file(file.number(), path);
+// That so many bytes of the file may be held in memory.
+void check_amount(std::uint64_t size, std::uint64_t max_bytes, const Path& path) {
   if (size > max_bytes) {
     throw BadData("cannot read " + printable(path.string()) + ": " + std::to_string(size) +
                   " bytes, at most " + std::to_string(max_bytes) + " expected");
@@ -84,18 +82,20 @@ Container read_whole(const Path& path, std::uint64_t max_bytes) {
     throw OutOfMemory("cannot read " + printable(path.string()) + ": " + std::to_string(size) +
                       " bytes, the machine has " + std::to_string(memory_of_machine()) + " bytes of memory");
   }
-  Container content(static_cast<std::size_t>(size), typename Container::value_type{});
-  for (std::size_t done = 0; done < content.size();) {
-    const ssize_t got = uninterrupted([&] {
-      return ::pread(file.number(), content.data() + done, std::min(content.size() - done, kMostPerCall),
-                     static_cast<off_t>(done));
-    });
-    if (got < 0) fail<BadData>("read", path);
-    if (got == 0)
-      throw BadData("cannot read " + printable(path.string()) + ": it became shorter while being read");
-    done += static_cast<std::size_t>(got);
-  }
+}
+
+template <class Container>
+Container read_part(const InputFile& file, const ByteRange& range) {
+  Container content(static_cast<std::size_t>(range.size), typename Container::value_type{});
+  file.read(range.offset, std::as_writable_bytes(std::span(content)));
   return content;
+}
+
+template <class Container>
+Container read_whole(const Path& path, std::uint64_t max_bytes) {
+  const InputFile file(path);
+  check_amount(file.size(), max_bytes, path);
+  return read_part<Container>(file, {.offset = 0, .size = file.size()});
 }
 
 void write_all(int descriptor, const void* data, std::size_t bytes, const Path& path) {
@@ -111,12 +111,41 @@ void write_all(int descriptor, const void* data, std::size_t bytes, const Path& 
 
 }  // namespace
 
+InputFile::InputFile(const Path& path) : path_(path), descriptor_(open_to_read(path)) {
+  try {
+    size_ = size_of_file(descriptor_, path_);
+  } catch (...) {
+    ::close(descriptor_);
+    throw;
+  }
+}
+
+InputFile::~InputFile() { ::close(descriptor_); }
+
+void InputFile::read(std::uint64_t offset, std::span<std::byte> bytes) const {
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t got = uninterrupted([&] {
+      return ::pread(descriptor_, bytes.data() + done, std::min(bytes.size() - done, kMostPerCall),
+                     static_cast<off_t>(offset + done));
+    });
+    if (got < 0) fail<BadData>("read", path_);
+    if (got == 0)
+      throw BadData("cannot read " + printable(path_.string()) + ": it became shorter while being read");
+    done += static_cast<std::size_t>(got);
+  }
+}
+
 std::vector<std::byte> read_file(const Path& path, std::uint64_t max_bytes) {
   return read_whole<std::vector<std::byte>>(path, max_bytes);
 }
 
 std::string read_text(const Path& path, std::uint64_t max_bytes) {
   return read_whole<std::string>(path, max_bytes);
+}
+
+std::vector<std::byte> read_range(const Path& path, const ByteRange& range, std::uint64_t max_bytes) {
+  check_amount(range.size, max_bytes, path);
+  return read_part<std::vector<std::byte>>(InputFile(path), range);
 }
 
 void read_pieces(const Path& path, const std::function<void(std::span<const std::byte>)>& take) {

@@ -24,6 +24,34 @@ std::string read_text(const Path& path, std::uint64_t max_bytes = std::uint64_t{
 // The whole file in order, in pieces of at most a mebibyte: a large file in little memory.
 void read_pieces(const Path& path, const std::function<void(std::span<const std::byte>)>& take);
 
+// A regular file, open to be read at any place.
+class InputFile {
+ public:
+  explicit InputFile(const Path& path);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  // When it was opened.
+  std::uint64_t size() const { return size_; }
+  // All of `bytes`, from `offset` on. BadData too where the file ends before them.
+  void read(std::uint64_t offset, std::span<std::byte> bytes) const;
+
+ private:
+  Path path_;
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
+// Part of a file.
+struct ByteRange {
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+};
+// Errors as of read_file(); BadData too where the file ends before the range does.
+std::vector<std::byte> read_range(const Path& path, const ByteRange& range,
+                                  std::uint64_t max_bytes = std::uint64_t{1} << 40);
+
 // Pages of the file, read-only (a write is a crash), for as long as `data` lives. For files of our own making
 // and big data sets: a file that somebody truncates meanwhile raises SIGBUS.
 struct MappedFile {

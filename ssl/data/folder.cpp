@@ -1,41 +1,22 @@
 #include "ssl/data/folder.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <filesystem>
 #include <map>
 #include <sstream>
 
 #include "engine/device/errors.h"
 #include "engine/io/file.h"
-#include "engine/text/nearest.h"
 #include "engine/text/printable.h"
-#include "ssl/data/image_files.h"
-#include "ssl/data/name_list.h"
-#include "ssl/data/subset.h"
+#include "ssl/data/class_folders.h"
 
 namespace nagare::ssl {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kMaxClasses = 1'000'000;
-
-constexpr std::uint32_t kHoldOut = 2;  // step of the random key, beside those of SplitName
-
 [[noreturn]] void fail(const fs::path& path, const std::string& reason) {
   throw BadData(printable(path.string()) + ": " + reason);
-}
-
-// Formats that are read, and others that people keep pictures in: those get a reason instead of silence.
-bool has_image_ending(const fs::path& path) {
-  static const std::vector<std::string> endings = {".avif", ".bmp", ".gif", ".heic", ".jpe",
-                                                   ".jpeg", ".jpg", ".pgm", ".png",  ".pnm",
-                                                   ".ppm",  ".tga", ".tif", ".tiff", ".webp"};
-  std::string ending = path.extension().string();
-  for (char& c : ending) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return std::binary_search(endings.begin(), endings.end(), ending);
 }
 
 bool hidden(const fs::path& path) { return path.filename().string().starts_with('.'); }
@@ -62,110 +43,30 @@ std::vector<fs::path> class_folders(const fs::path& directory) {
 }
 
 // Image files at any depth, sorted.
-std::vector<fs::path> image_files(const fs::path& directory) {
-  std::vector<fs::path> files;
+std::vector<ImageFile> image_files(const fs::path& directory) {
+  std::vector<fs::path> paths;
   std::error_code error;
   for (fs::recursive_directory_iterator at(directory, error), end; !error && at != end; at.increment(error)) {
     if (hidden(at->path())) {
       at.disable_recursion_pending();
-    } else if (!directory_exists(at->path()) && has_image_ending(at->path())) {
-      files.push_back(at->path());
+    } else if (!directory_exists(at->path()) && has_image_ending(at->path().string())) {
+      paths.push_back(at->path());
     }
   }
   if (error) fail(directory, "cannot be listed: " + error.message());
-  if (files.empty()) fail(directory, "no image files in it");
-  std::sort(files.begin(), files.end());
+  if (paths.empty()) fail(directory, "no image files in it");
+  std::sort(paths.begin(), paths.end());
+  std::vector<ImageFile> files;
+  for (const fs::path& path : paths) files.push_back({.path = path.string()});
   return files;
 }
 
-struct ClassList {
-  std::vector<std::string> folders;        // names on disk
-  std::map<std::string, std::int64_t> at;  // their indices
-};
-
-ClassList list_classes(const fs::path& directory) {
-  ClassList classes;
-  for (const fs::path& folder : class_folders(directory)) {
-    classes.at[folder.filename().string()] = static_cast<std::int64_t>(classes.folders.size());
-    classes.folders.push_back(folder.filename().string());
-  }
-  if (classes.folders.empty()) fail(directory, "no class sub-folders in it");
-  return classes;
-}
-
-// The folder that a line of a class list names, itself or by its number among all; "" when there is none.
-std::string listed_class(const ClassList& all, const std::string& word) {
-  if (all.at.contains(word)) return word;
-  std::size_t number = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-  const bool counts = error == std::errc() && end == word.data() + word.size() && number < all.folders.size();
-  return counts ? all.folders[number] : "";
-}
-
-// The classes that a text file lists, one a line, in its order; blank lines and what follows a # are passed over.
-ClassList chosen_classes(const ClassList& all, const fs::path& list) {
-  ClassList chosen;
-  for (const auto& [name, number] : read_name_list(list)) {
-    const std::string at = "line " + std::to_string(number) + ": ";
-    const std::string folder = listed_class(all, name);
-    if (folder.empty()) {
-      fail(list, at + "\"" + printable(name) + "\" is no class folder; nearest is \"" +
-                     printable(nearest(name, all.folders)) + "\"");
-    }
-    if (!chosen.at.emplace(folder, static_cast<std::int64_t>(chosen.folders.size())).second)
-      fail(list, at + printable(folder) + " comes twice");
-    chosen.folders.push_back(folder);
-  }
-  if (chosen.folders.empty()) fail(list, "names no class");
-  return chosen;
-}
-
-// What classes= asks for: all of them, the first N, or those of a file.
-ClassList wanted_classes(const DataSpec& spec, const ClassList& all) {
-  const std::string text = spec.word("classes", "");
-  if (text.empty()) {
-    if (spec.has("classes")) spec.refuse("classes= needs a file of class folders, or how many of the first");
-    return all;
-  }
-  if (text.find_first_not_of("0123456789") != std::string::npos) return chosen_classes(all, text);
-  const std::int64_t count = spec.integer("classes", 0, {1, kMaxClasses});
-  if (count > static_cast<std::int64_t>(all.folders.size()))
-    spec.refuse("classes=" + text + ": there are " + std::to_string(all.folders.size()));
-  ClassList first;
-  for (std::int64_t c = 0; c < count; ++c) {
-    first.folders.push_back(all.folders[static_cast<std::size_t>(c)]);
-    first.at[first.folders.back()] = c;
-  }
-  return first;
-}
-
-// Files of the wanted classes; a folder that is none of `all` is an error.
-void add_files(const fs::path& directory, const ClassList& all, const ClassList& classes, bool test,
-               std::vector<ImageFile>& files) {
-  for (const fs::path& folder : class_folders(directory)) {
-    const auto found = classes.at.find(folder.filename().string());
-    if (found == classes.at.end() && all.at.contains(folder.filename().string())) continue;
-    if (found == classes.at.end()) fail(folder, "no training images of this class");
-    for (const fs::path& path : image_files(folder)) {
-      files.push_back({.path = path.string(), .label = found->second, .test = test});
-    }
-  }
-}
-
-// Sets `fraction` of each class aside for testing, at least one image of it left for training. Always the
-// same ones: the test set must not change with the run's seed.
-void hold_out(double fraction, std::vector<ImageFile>& files) {
-  std::map<std::int64_t, std::vector<std::int64_t>> by_class;
-  for (std::size_t i = 0; i < files.size(); ++i)
-    by_class[files[i].label].push_back(static_cast<std::int64_t>(i));
-  for (const auto& [label, ids] : by_class) {
-    const auto count = static_cast<std::int64_t>(ids.size());
-    const std::int64_t held =
-        std::min<std::int64_t>(std::llround(static_cast<double>(count) * fraction), count - 1);
-    const RandomKey key{
-        .purpose = Purpose::subset, .step = kHoldOut, .sample = static_cast<std::uint32_t>(label)};
-    for (const std::int64_t id : draw(ids, held, key)) files[static_cast<std::size_t>(id)].test = true;
-  }
+// Class folders on disk.
+ClassTree tree_of(const fs::path& directory) {
+  ClassTree tree{.place = directory.string(), .folders = {}, .files = {}};
+  for (const fs::path& folder : class_folders(directory)) tree.folders.push_back(folder.filename().string());
+  tree.files = [directory](const std::string& folder) { return image_files(directory / folder); };
+  return tree;
 }
 
 std::vector<std::string> lines_of(const fs::path& path) {
@@ -237,40 +138,29 @@ void add_annotated(const fs::path& val, const ClassList& all, const ClassList& c
 }  // namespace
 
 Dataset load_folder(const DataSpec& spec, const DataOptions& options) {
-  const std::int64_t size = spec.integer("size", 64, {1, 1024});
-  const double fraction = spec.real("test-fraction", 0.2, {0.0, 0.9});
+  const FolderOptions asked = folder_options(spec);
   const fs::path root = spec.directory();
   need_directory(root, "class sub-folders, or train/ and val/ with class sub-folders");
-  const bool given_train = directory_exists(root / "train");
-  const fs::path train = given_train ? root / "train" : root;
-  const ClassList all = list_classes(train);
-  const ClassList classes = wanted_classes(spec, all);
-  std::vector<ImageFile> files;
-  add_files(train, all, classes, false, files);
-
+  if (!directory_exists(root / "train"))
+    return load_class_folders(spec, asked, options, tree_of(root), nullptr);
+  const ClassTree train = tree_of(root / "train");
   const fs::path test = directory_exists(root / "val") ? root / "val" : root / "test";
-  if (given_train && directory_exists(test)) {
-    if (spec.has("test-fraction"))
-      spec.refuse("test-fraction= has no use: there is " + printable(test.string()));
-    add_files(test, all, classes, true, files);
-  } else {
-    hold_out(fraction, files);
-  }
-  std::vector<std::string> names;
-  for (const std::string& folder : classes.folders) names.push_back(printable(folder));
-  return decode_files(std::move(files), std::move(names), size, options.cache_dir);
+  if (!directory_exists(test)) return load_class_folders(spec, asked, options, train, nullptr);
+  const ClassTree test_tree = tree_of(test);
+  return load_class_folders(spec, asked, options, train, &test_tree);
 }
 
 Dataset load_tinyimagenet(const DataSpec& spec, const DataOptions& options) {
-  const std::int64_t size = spec.integer("size", 64, {1, 1024});
+  const std::int64_t size = folder_options(spec).size;
   fs::path root = spec.directory();
   if (!directory_exists(root / "train") && directory_exists(root / "tiny-imagenet-200"))
     root /= "tiny-imagenet-200";
   need_directory(root / "train", "one folder per class");
-  const ClassList all = list_classes(root / "train");
+  const ClassTree train = tree_of(root / "train");
+  const ClassList all = all_classes(train);
   const ClassList classes = wanted_classes(spec, all);
   std::vector<ImageFile> files;
-  add_files(root / "train", all, classes, false, files);
+  add_files(train, all, classes, false, files);
   add_annotated(root / "val", all, classes, files);
   Dataset data = decode_files(std::move(files), wordnet_names(root / "words.txt", classes.folders), size,
                               options.cache_dir);

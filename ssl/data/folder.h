@@ -6,12 +6,10 @@
 // tinyimagenet  DIR/train/WNID/images/*.JPEG; DIR/val/images/* with DIR/val/val_annotations.txt; names from
 //               DIR/words.txt
 // order         classes and files by the bytes of their names; class i is the i-th name
-// classes=      a number: the first so many; else a text file that lists the classes, one a line, by folder or by number
-//               among all of them: class i is the i-th line's
+// classes=      see ssl/data/class_folders.h
 // taken         files whose name ends in an image format's ending, upper or lower case, at any depth; names
 //               that begin with a dot are passed over; links to directories are not followed inside a class
-// errors        BadData naming the directory: missing, without classes, a class without images; or the class list's
-//               line that names no folder or one again
+// errors        BadData naming the directory: missing, without classes, a class without images; those of class_folders.h
 // source        Le and Yang, "Tiny ImageNet visual recognition challenge", 2015; the layout is torchvision's
 //               ImageFolder
 #include "ssl/data/dataset.h"

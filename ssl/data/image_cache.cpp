@@ -128,6 +128,12 @@ std::uint64_t files_fingerprint(const std::vector<ImageFile>& files,
     struct stat status {};
     const bool found = ::stat(file.path.c_str(), &status) == 0;
     append(bytes, file.path);
+    number(file.member ? 1 : 0);
+    if (file.member) {
+      append(bytes, file.member->name);
+      number(static_cast<std::int64_t>(file.member->bytes.offset));
+      number(static_cast<std::int64_t>(file.member->bytes.size));
+    }
     number(file.label);
     number(file.test ? 1 : 0);
     number(found ? status.st_size : -1);

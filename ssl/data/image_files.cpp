@@ -16,10 +16,15 @@ namespace {
 
 constexpr std::int64_t kSkippedPerCent = 1;
 
+std::vector<std::byte> bytes_of(const ImageFile& file) {
+  constexpr std::uint64_t kMost = DecodeLimits{}.max_file_bytes;
+  return file.member ? io::read_range(file.path, file.member->bytes, kMost) : io::read_file(file.path, kMost);
+}
+
 // Why the file could not be decoded into `pixels`; "" when it was.
-std::string try_decode(const std::string& path, std::int64_t size, std::uint8_t* pixels) {
+std::string try_decode(const ImageFile& file, std::int64_t size, std::uint8_t* pixels) {
   try {
-    const std::vector<std::byte> bytes = io::read_file(path, DecodeLimits{}.max_file_bytes);
+    const std::vector<std::byte> bytes = bytes_of(file);
     const Image image =
         decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, size);
     const std::vector<std::uint8_t> square = fit_square(image, size);
@@ -51,7 +56,7 @@ void handle_bad_files(const std::vector<ImageFile>& files, const std::vector<std
   std::map<std::pair<bool, std::int64_t>, std::vector<std::size_t>> groups;
   for (std::size_t i = 0; i < files.size(); ++i) {
     groups[{files[i].test, files[i].label}].push_back(i);
-    if (!reasons[i].empty()) data.skipped.push_back({printable(files[i].path), reasons[i]});
+    if (!reasons[i].empty()) data.skipped.push_back({shown_name(files[i]), reasons[i]});
   }
   if (data.skipped.empty()) return;
   const std::string first = data.skipped[0].path + ": " + data.skipped[0].reason;
@@ -63,7 +68,7 @@ void handle_bad_files(const std::vector<ImageFile>& files, const std::vector<std
   for (const auto& [key, group] : groups) {
     const auto good = [&](std::size_t i) { return reasons[i].empty(); };
     if (std::none_of(group.begin(), group.end(), good)) {
-      throw BadData(printable(files[group[0]].path) + ": " + reasons[group[0]] + "; class " +
+      throw BadData(shown_name(files[group[0]]) + ": " + reasons[group[0]] + "; class " +
                     data.class_names[static_cast<std::size_t>(key.second)] + " has no good " +
                     (key.first ? "test" : "training") + " image");
     }
@@ -91,13 +96,17 @@ Dataset decode_all(const std::vector<ImageFile>& files, std::vector<std::string>
   std::vector<std::string> reasons(files.size());
   parallel_for(static_cast<std::int64_t>(files.size()), [&](std::int64_t i) {
     const auto n = static_cast<std::size_t>(i);
-    reasons[n] = try_decode(files[n].path, size, pixels[n]);
+    reasons[n] = try_decode(files[n], size, pixels[n]);
   });
   handle_bad_files(files, reasons, pixels, static_cast<std::size_t>(bytes), data);
   return data;
 }
 
 }  // namespace
+
+std::string shown_name(const ImageFile& file) {
+  return printable(file.path) + (file.member ? ": " + printable(file.member->name) : "");
+}
 
 Dataset decode_files(std::vector<ImageFile> files, std::vector<std::string> class_names, std::int64_t size,
                      const std::string& cache_dir) {

@@ -74,7 +74,7 @@ DataSpec parse_spec(const std::string& text) {
   if (source.takes_directory) {
     directory = parts[next++];
     while (next < parts.size() && key_length(parts[next]) == 0) directory += "," + std::string(parts[next++]);
-    if (directory.empty()) refuse_spec(text, "needs a directory: " + source.syntax);
+    if (directory.empty()) refuse_spec(text, "needs a directory or file: " + source.syntax);
   }
   std::map<std::string, std::string> values;
   const bool nothing = !source.takes_directory && rest.empty();

@@ -3,9 +3,9 @@
 //
 //   cifar10:/data/cifar,per-class=1000,test=5000      fractal:classes=10,seed=3      fractal
 //
-// The directory ends at the first ",key="; it may hold commas and '='. A source without a directory (fractal)
-// has options alone. errors: BadConfig for an unknown source or key (with the nearest name), a key given
-// twice, a value that is not a number or out of its range, a missing directory.
+// The directory (of tar, the file) ends at the first ",key="; it may hold commas and '='. A source without a
+// directory (fractal) has options alone. errors: BadConfig for an unknown source or key (with the nearest
+// name), a key given twice, a value that is not a number or out of its range, a missing directory.
 #include <cstdint>
 #include <map>
 #include <string>

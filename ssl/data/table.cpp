@@ -5,6 +5,7 @@
 #include "ssl/data/fractal.h"
 #include "ssl/data/mnist.h"
 #include "ssl/data/perlin.h"
+#include "ssl/data/tar.h"
 
 namespace nagare::ssl {
 namespace {
@@ -16,6 +17,10 @@ const DataOption kTest = {"test",
 const DataOption kClasses = {
     "classes",
     "a file that lists the class folders to use, one a line, in order; or how many of the first (all)"};
+const DataOption kFolderSize = {
+    "size", "pixels on a side: the shorter one is scaled to it, the middle kept; 1 to 1024 (64)"};
+const DataOption kTestFraction = {
+    "test-fraction", "part of each class set aside when there is no val/ or test/; 0 to 0.9 (0.2)"};
 const std::vector<DataOption> kDrawn = {
     {"classes", "1 to 10000 (10)"},
     {"per-class", "training images of every class (200)"},
@@ -44,13 +49,7 @@ std::span<const DataSource> data_sources() {
        .summary = "image files in one sub-folder per class, with or without train/ and val/ above them",
        .syntax = "folder:DIR[,size=S][,classes=FILE|N][,test-fraction=F][,per-class=N][,test=N]",
        .reference = "the layout of torchvision's ImageFolder",
-       .options = {{"size",
-                    "pixels on a side: the shorter one is scaled to it, the middle kept; 1 to 1024 (64)"},
-                   {"test-fraction",
-                    "part of each class set aside when there is no val/ or test/; 0 to 0.9 (0.2)"},
-                   kClasses,
-                   kPerClass,
-                   kTest},
+       .options = {kFolderSize, kTestFraction, kClasses, kPerClass, kTest},
        .load = load_folder},
       {.name = "fractal",
        .summary = "iterated function systems drawn in-process: unlimited images without a download",
@@ -75,6 +74,18 @@ std::span<const DataSource> data_sources() {
        .takes_directory = false,
        .options = kDrawn,
        .load = load_perlin},
+      {.name = "tar",
+       .summary =
+           "images in tar archives, read in place: class folders, or WebDataset shards with .cls labels",
+       .syntax = "tar:FILES[,val=FILES][,size=S][,classes=FILE|N][,test-fraction=F][,per-class=N][,test=N]",
+       .reference = "the layouts of torchvision's ImageFolder and of github.com/webdataset/webdataset",
+       .options = {{"val", "archives of the test images (val/ or test/ in the archive, or test-fraction=)"},
+                   kFolderSize,
+                   kTestFraction,
+                   kClasses,
+                   kPerClass,
+                   kTest},
+       .load = load_tar},
       {.name = "tinyimagenet",
        .summary = "Tiny ImageNet: 64 x 64, 200 classes, 100,000 + 10,000 images (val/ is the test split)",
        .syntax = "tinyimagenet:DIR[,size=S][,classes=FILE|N][,per-class=N][,test=N]",

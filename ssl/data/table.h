@@ -19,7 +19,7 @@ struct DataSource {
   std::string summary;
   std::string syntax;  // of its spec
   std::string reference;
-  bool takes_directory = true;
+  bool takes_directory = true;      // or a file
   std::vector<DataOption> options;  // every key that its spec may hold
   // Fills splits, class names and skipped files; load_dataset() does the rest.
   Dataset (*load)(const DataSpec& spec, const DataOptions& options);

@@ -111,6 +111,30 @@ TEST(FileTest, ReadingNamesTheFileAndTheReason) {
               ThrowsMessage<BadData>(HasSubstr("5 bytes, at most 4")));
 }
 
+TEST(FileTest, ARangeIsReadWhereItIsWholeInTheFile) {
+  const test::TemporaryDirectory directory;
+  const Path path = directory.write("a", "0123456789");
+  const auto text = [&](const ByteRange& range) {
+    std::string read;
+    for (const std::byte b : read_range(path, range)) read += static_cast<char>(b);
+    return read;
+  };
+  EXPECT_EQ(text({.offset = 3, .size = 4}), "3456");
+  EXPECT_EQ(text({.offset = 0, .size = 10}), "0123456789");
+  EXPECT_EQ(text({.offset = 10, .size = 0}), "");
+  const auto shorter =
+      ThrowsMessage<BadData>(AllOf(HasSubstr(path.string()), HasSubstr("it became shorter")));
+  EXPECT_THAT([&] { text({.offset = 7, .size = 4}); }, shorter);
+  EXPECT_THAT([&] { text({.offset = 11, .size = 1}); }, shorter);
+  EXPECT_THAT([&] { text({.offset = ~std::uint64_t{0}, .size = 1}); },
+              ThrowsMessage<BadData>(HasSubstr("Invalid argument")));
+  EXPECT_THAT([&] { read_range(path, {.offset = 0, .size = 5}, 4); },
+              ThrowsMessage<BadData>(HasSubstr("5 bytes, at most 4")));
+  EXPECT_THROW(text({.offset = 0, .size = std::uint64_t{1} << 62}), BadData);
+  EXPECT_EQ(InputFile(path).size(), 10U);
+  EXPECT_THAT([&] { InputFile(directory.path()); }, ThrowsMessage<BadData>(HasSubstr("not a regular file")));
+}
+
 TEST(FileTest, DirectoriesAreMadeWithTheirParents) {
   const test::TemporaryDirectory directory;
   const Path deep = directory.path() / "a" / "b" / "c";

@@ -15,6 +15,7 @@
 #include "ssl/data/image_cache.h"
 #include "tests/fuzz/targets.h"
 #include "tests/support/image_writer.h"
+#include "tests/support/tar_writer.h"
 
 namespace nagare::fuzz {
 namespace {
@@ -108,6 +109,12 @@ std::string read_idx(const std::string& file) {
   return content_of(ssl::load_dataset("mnist:" + directory.string(), {}));
 }
 
+// A picture that cannot be read is a refusal here: it is the only one of its split.
+std::string read_tar(const std::string& file) {
+  write(scratch() / "d.tar", file);
+  return content_of(ssl::load_dataset("tar:" + (scratch() / "d.tar").string() + ",size=8", {}));
+}
+
 std::string read_toml(const std::string& file) {
   std::string content;
   for (const apps::TomlEntry& entry : apps::parse_toml(file, "x"))
@@ -151,6 +158,10 @@ std::vector<Format> formats() {
       {"image cache", image_cache_seeds().front(), read_cache},
       {"npy", npy_seeds().front(), read_array, true, false},
       {"safetensors", safetensors_seeds()[2], read_tensors, true, false},
+      {"tar",
+       test::tar_archive(
+           {{"train/a/1.png", test::png_file(picture())}, {"val/a/1.png", test::png_file(picture())}}),
+       read_tar},
       // Text ends where it ends: a file of ours is written whole or not at all.
       {"toml", "seed = 1\n[optim]\nlr = 0.5\nname = \"lars\"\n", read_toml, false, false},
       {"metrics.jsonl",

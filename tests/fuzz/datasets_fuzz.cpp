@@ -10,6 +10,7 @@
 #include "ssl/data/image_cache.h"
 #include "ssl/data/name_list.h"
 #include "ssl/streams/class_order.h"
+#include "tests/fuzz/dataset_check.h"
 #include "tests/fuzz/targets.h"
 #include "tests/support/image_writer.h"
 
@@ -27,14 +28,6 @@ std::string record(int label_bytes) {
   std::string bytes(static_cast<std::size_t>(label_bytes), '\3');
   for (int i = 0; i < 3072; ++i) bytes += static_cast<char>(i * 7);
   return bytes;
-}
-
-void check(const ssl::Dataset& data) {
-  for (const ssl::Split* split : {&data.train, &data.test}) {
-    need(static_cast<std::int64_t>(split->labels.classes.size()) == split->size(), "a label for every image");
-    for (const std::int64_t c : split->labels.classes)
-      need(c >= 0 && c < data.classes(), "every label has a class");
-  }
 }
 
 // Two classes of one picture each, made once.

@@ -18,6 +18,7 @@ void run_png(Bytes input);
 void run_report(Bytes input);
 void run_safetensors(Bytes input);
 void run_specs(Bytes input);
+void run_tar(Bytes input);
 void run_toml(Bytes input);
 
 Seeds cifar_seeds();
@@ -33,6 +34,7 @@ Seeds png_seeds();
 Seeds report_seeds();
 Seeds safetensors_seeds();
 Seeds specs_seeds();
+Seeds tar_seeds();
 Seeds toml_seeds();
 
 }  // namespace nagare::fuzz
