@@ -186,7 +186,9 @@ class Lister {
     fail("byte " + std::to_string(at_) + ": " + reason);
   }
   [[noreturn]] void refuse_member(std::string_view name, const std::string& reason) const {
-    fail("member \"" + printable(name) + "\": " + reason);
+    constexpr std::size_t kShown = 200;
+    fail("member \"" + printable(name.substr(0, kShown)) + (name.size() > kShown ? "...\": " : "\": ") +
+         reason);
   }
 
   // The next header into block_; false at the end marker.

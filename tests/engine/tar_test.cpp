@@ -187,7 +187,7 @@ std::vector<Refusal> hostile() {
       {paxed(pax_record("path", "/a")), "its name is absolute"},
       {paxed(pax_record("path", "")), "its name is empty"},
       {paxed(pax_record("path", std::string("a\0b", 3))), "a NUL in its name"},
-      {paxed(pax_record("path", std::string(4097, 'a'))), "a name of 4097 bytes, at most 4096"},
+      {paxed(pax_record("path", std::string(4097, 'a'))), "aaa...\": a name of 4097 bytes, at most 4096"},
       {paxed(pax_record("size", "18446744073709551617")), "is beyond 63 bits"},
       {paxed(pax_record("size", "9223372036854775808")), "is beyond 63 bits"},
       {paxed(pax_record("size", "9223372036854775807")), "9223372036854775807 bytes, the archive has"},
