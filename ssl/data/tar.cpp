@@ -198,10 +198,12 @@ std::int64_t class_in(const ImageFile& member) {
     fail(member, std::to_string(member.member->bytes.size) + " bytes; needs a class's number");
   std::string text;
   for (const std::byte b : io::read_range(member.path, member.member->bytes)) text += static_cast<char>(b);
-  const std::size_t end = text.find_last_not_of(" \t\r\n") + 1;
+  std::string_view digits = text;
+  while (!digits.empty() && std::string_view(" \t\r\n").find(digits.back()) != std::string_view::npos)
+    digits.remove_suffix(1);
   std::int64_t number = -1;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + end, number);
-  if (error != std::errc() || stop != text.data() + end || number < 0 || number >= kMostClasses) {
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || stop != digits.data() + digits.size() || number < 0 || number >= kMostClasses) {
     fail(member,
          "\"" + printable(text) + "\"; needs a class's number, 0 to " + std::to_string(kMostClasses - 1));
   }

@@ -197,6 +197,7 @@ TEST_F(TarDataTest, SamplesThatAreNotWholeAreNamed) {
        "a.json: apart from the other members of its sample"},
       {{{"a.png", png}, {"a.cls", "cat"}}, "x.tar: a.cls: \"cat\"; needs a class's number, 0 to 999999"},
       {{{"a.png", png}, {"a.cls", ""}}, "\"\"; needs a class's number"},
+      {{{"a.png", png}, {"a.cls", "\n"}}, "\"\\x0a\"; needs a class's number"},
       {{{"a.png", png}, {"a.cls", "-1"}}, "\"-1\"; needs a class's number"},
       {{{"a.png", png}, {"a.cls", "1000000"}}, "\"1000000\"; needs a class's number"},
       {{{"a.png", png}, {"a.cls", "18446744073709551617"}}, "needs a class's number"},
