@@ -108,13 +108,20 @@ void remove(const io::Path& path, Warnings& warnings) {
   if (error) warnings.push_back(not_removed(path, error));
 }
 
-// Out of sight at once, gone when the last file is: a half-deleted directory never bears a checkpoint's name.
+// Out of sight at once, gone when the last file is: a half-deleted directory never bears a checkpoint's name, not even after a
+// power cut, which could undo the new name and not the deletions.
 void remove_checkpoint(const io::Path& checkpoint, Warnings& warnings) {
   const io::Path trash = checkpoint.parent_path() / (kTrash + checkpoint.filename().string());
   std::error_code error;
   std::filesystem::rename(checkpoint, trash, error);
   if (error) {
     warnings.push_back(not_removed(checkpoint, error));
+    return;
+  }
+  try {
+    io::sync_directory(checkpoint.parent_path());
+  } catch (const CannotWrite& failure) {
+    warnings.push_back(not_removed(failure.what()));
     return;
   }
   remove(trash, warnings);
@@ -169,6 +176,12 @@ void rotate(const io::Path& run, const io::Path& newest, std::int64_t keep, Warn
   for (std::ptrdiff_t i = 0; i < excess; ++i) {
     const io::Path& old = all[static_cast<std::size_t>(i)];
     if (old != newest) remove_checkpoint(old, warnings);
+  }
+  if (excess <= 0) return;
+  try {
+    io::sync_directory(checkpoints_of(run));  // what was removed takes no room after a power cut
+  } catch (const CannotWrite& failure) {
+    warnings.push_back(not_removed(failure.what()));
   }
 }
 

@@ -109,6 +109,17 @@ void write_all(int descriptor, const void* data, std::size_t bytes, const Path& 
   }
 }
 
+// The name of a new directory survives a power cut. A parent that may be written but not read cannot be synced by itself.
+void sync_name_of(const Path& directory, const Path& parent) {
+  if (::faccessat(AT_FDCWD, parent.c_str(), R_OK, AT_EACCESS) == 0) return sync_directory(parent);
+  const int descriptor =
+      uninterrupted([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (descriptor < 0) fail<CannotWrite>("open the directory", directory);
+  const Descriptor closer(descriptor);
+  if (uninterrupted([&] { return ::syncfs(descriptor); }) != 0)
+    fail<CannotWrite>("sync the file system of", directory);
+}
+
 }  // namespace
 
 InputFile::InputFile(const Path& path) : path_(path), descriptor_(open_to_read(path)) {
@@ -285,11 +296,18 @@ bool exists(const Path& path) {
 
 void make_directories(const Path& path) {
   std::error_code error;
+  const Path whole = std::filesystem::absolute(path, error);
+  std::vector<Path> missing;
+  for (Path at = whole; !error && at.has_relative_path(); at = at.parent_path()) {
+    if (std::filesystem::exists(at, error) || error) break;
+    if (at.has_filename()) missing.push_back(at);
+  }
   std::filesystem::create_directories(path, error);
   if (!error && !std::filesystem::is_directory(path, error))
     error = std::make_error_code(std::errc::not_a_directory);
   if (error)
     throw CannotWrite("cannot create the directory " + printable(path.string()) + ": " + error.message());
+  for (const Path& made : missing) sync_name_of(made, made.parent_path());
 }
 
 }  // namespace nagare::io

@@ -135,7 +135,7 @@ class AppendFile {
 
 // Reading that fails for another reason than absence (permission) throws BadData.
 bool exists(const Path& path);
-// With all parents; one that is there already is fine, a file in its place is not.
+// With all parents; one that is there already is fine, a file in its place is not. The new names survive a power cut.
 void make_directories(const Path& path);
 
 }  // namespace nagare::io

@@ -1,6 +1,7 @@
 #include "engine/io/file.h"
 
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include "engine/device/errors.h"
 #include "engine/io/directory.h"
@@ -142,6 +143,28 @@ TEST(FileTest, DirectoriesAreMadeWithTheirParents) {
   make_directories(deep);
   make_directories(deep);
   EXPECT_TRUE(io::exists(deep));
+  make_directories(directory.path() / "d" / "e" / "");
+  EXPECT_TRUE(io::exists(directory.path() / "d" / "e"));
+}
+
+// Where a user may only enter and write, as in a drop box.
+TEST(FileTest, DirectoriesAreMadeInOneThatCannotBeRead) {
+  const test::TemporaryDirectory directory;
+  const Path box = directory.path() / "box";
+  std::filesystem::create_directory(box);
+  constexpr auto kEnterAndWrite = static_cast<std::filesystem::perms>(0333);
+  std::filesystem::permissions(directory.path(), static_cast<std::filesystem::perms>(0711));
+  std::filesystem::permissions(box, kEnterAndWrite);
+  const bool root = geteuid() == 0;  // whom permissions do not stop
+  if (root) {
+    ASSERT_EQ(seteuid(65534), 0);
+  }
+  EXPECT_NO_THROW(make_directories(box / "a" / "b"));
+  EXPECT_TRUE(io::exists(box / "a" / "b"));
+  if (root) {
+    ASSERT_EQ(seteuid(0), 0);
+  }
+  std::filesystem::permissions(box, std::filesystem::perms::owner_all);
 }
 
 TEST(DirectoryTest, IsListedInOrderAndRemovedWithAllInIt) {

@@ -18,6 +18,7 @@
 #include <cstring>
 
 #include "tests/faults/plan.h"
+#include "tests/faults/synced.h"
 
 extern "C" {
 void* __libc_malloc(std::size_t bytes);
@@ -137,6 +138,13 @@ bool plain_fails(const char* name, const char* path, unsigned ways) {
   return fails(Call{name, nagare::faults::kWriting, ways}, path);
 }
 
+int sync(const char* name, long call, int descriptor) {
+  if (fails({name, nagare::faults::kWriting, kInterruptible | kGrowing}, descriptor)) return -1;
+  if (plan != nullptr && plan->kept[0] != '\0')
+    return nagare::faults::sync_and_keep(plan->kept, descriptor, call);
+  return static_cast<int>(syscall(call, descriptor));
+}
+
 void read_plan() {
   const char* path = std::getenv(nagare::faults::kPlanVariable);
   if (path == nullptr) return;
@@ -227,15 +235,9 @@ NAGARE_EXPORT ssize_t pwrite64(int descriptor, const void* data, std::size_t byt
   return pwrite(descriptor, data, bytes, offset);
 }
 
-NAGARE_EXPORT int fsync(int descriptor) {
-  if (fails({"fsync", nagare::faults::kWriting, kInterruptible | kGrowing}, descriptor)) return -1;
-  return static_cast<int>(syscall(SYS_fsync, descriptor));
-}
+NAGARE_EXPORT int fsync(int descriptor) { return sync("fsync", SYS_fsync, descriptor); }
 
-NAGARE_EXPORT int fdatasync(int descriptor) {
-  if (fails({"fdatasync", nagare::faults::kWriting, kInterruptible | kGrowing}, descriptor)) return -1;
-  return static_cast<int>(syscall(SYS_fdatasync, descriptor));
-}
+NAGARE_EXPORT int fdatasync(int descriptor) { return sync("fdatasync", SYS_fdatasync, descriptor); }
 
 // As on Linux, the descriptor is closed whatever close() answers.
 NAGARE_EXPORT int close(int descriptor) {

@@ -30,6 +30,7 @@ struct Plan {
   std::uint64_t at = 0;            // which call of those fails, from 1 on; 0: none, they are only counted
   std::uint32_t from_then_on = 0;  // every later one fails too
   std::uint64_t min_bytes = 0;
+  char kept[256] = {};  // where synced.h keeps what survives a power cut; "": nowhere
   // By the library.
   std::atomic<std::uint64_t> calls{0};
   std::atomic<std::uint32_t> fired{0};

@@ -3,7 +3,7 @@
 // Every trial is a run of `nagare train` with the library of interpose.cpp: from nothing, or going on after a SIGKILL.
 // It must end with a code that its fault allows; a failed one with one line that names the reason. Whatever was left
 // behind, the same command once more (with --resume when there is a run) must end with the bytes of the run that met
-// no fault.
+// no fault. Where the power is cut, what was not synced is lost on top (power_cut.h).
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -17,6 +17,7 @@
 #include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <stdexcept>
@@ -24,6 +25,7 @@
 
 #include "tests/apps/nagare_process.h"
 #include "tests/faults/plan.h"
+#include "tests/faults/power_cut.h"
 #include "tests/faults/run_bytes.h"
 
 namespace nagare::faults {
@@ -49,6 +51,7 @@ struct Kind {
   bool from_then_on;
   std::vector<int> codes;  // that it may end with; 0 only with the right bytes
   const char* says;        // in the error message
+  std::optional<Unsynced> power_cut = {};
 };
 
 const std::vector<Kind>& kinds() {
@@ -58,6 +61,9 @@ const std::vector<Kind>& kinds() {
       {"killed", kWriting, kKill, false, {128 + SIGKILL}, ""},
       {"no-memory", kMemory, ENOMEM, false, {0, 8}, "memory"},
       {"no-thread", kThreads, EAGAIN, true, {0, 8}, "thread"},
+      {"power-cut", kWriting, kKill, false, {128 + SIGKILL}, "", Unsynced::lost},
+      {"power-cut-mixed", kWriting, kKill, false, {128 + SIGKILL}, "", Unsynced::mixed},
+      {"power-cut-names", kWriting, kKill, false, {128 + SIGKILL}, "", Unsynced::names_only},
       {"read-error", kReading, EIO, false, {0, 4, 5, 6}, "Input/output error"},
       {"short", kReading | kWriting, kShort, false, {0}, ""},
       {"write-error", kWriting, EIO, false, {0, 6}, "Input/output error"},
@@ -91,8 +97,10 @@ class SharedPlan {
   SharedPlan(const SharedPlan&) = delete;
   SharedPlan& operator=(const SharedPlan&) = delete;
 
-  void begin(const Kind& kind, std::uint64_t at) {
+  // kept   where the library keeps what survives a power cut; "": nowhere
+  void begin(const Kind& kind, std::uint64_t at, const std::string& kept) {
     plan_ = new (page_) Plan;
+    kept.copy(plan_->kept, sizeof plan_->kept - 1);
     plan_->families = kind.families;
     plan_->error = kind.error;
     plan_->from_then_on = kind.from_then_on ? 1 : 0;
@@ -137,6 +145,18 @@ std::string complaint(const std::string& said, const Kind& kind) {
   return "";
 }
 
+// The checkpoints that bear their names, by step.
+std::vector<std::string> checkpoints_in(const fs::path& run) {
+  std::vector<std::string> names;
+  if (!fs::exists(run / "checkpoints")) return names;
+  for (const auto& entry : fs::directory_iterator(run / "checkpoints")) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("step-")) names.push_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 using Files = std::map<std::string, std::string>;
 
 // Without old checkpoints of which the run said that it could not remove them: its last one has none after it that would.
@@ -160,6 +180,8 @@ class Sweep {
   explicit Sweep(const Arguments& arguments)
       : arguments_(arguments),
         work_(make_directory()),
+        disk_(work_ / "disk"),
+        run_(disk_ / "run"),
         plan_(work_ / "plan"),
         environment_{{"OMP_NUM_THREADS", "1"}, {"OMP_WAIT_POLICY", "passive"}} {}
   ~Sweep() {
@@ -194,11 +216,29 @@ class Sweep {
   }
 
   test::Outcome launch(const Kind& kind, std::uint64_t at, const fs::path& run) {
-    plan_.begin(kind, at);
+    const bool power_cut = kind.power_cut.has_value() && at > 0;
+    if (power_cut) settle(disk_, work_ / "kept");
+    plan_.begin(kind, at, power_cut ? (work_ / "kept").string() : "");
     std::map<std::string, std::string> environment = environment_;
     environment["LD_PRELOAD"] = interposed_library();
     environment[kPlanVariable] = plan_.path();
-    return test::run_nagare(command(run, holds_run(run)), {.environment = environment});
+    test::Outcome outcome = test::run_nagare(command(run, holds_run(run)), {.environment = environment});
+    if (power_cut) lose_unsynced(*kind.power_cut, at);
+    return outcome;
+  }
+
+  void lose_unsynced(Unsynced unsynced, std::uint64_t seed) {
+    written_ = checkpoints_in(run_);
+    cut_power(disk_, work_ / "kept", unsynced, seed, work_ / "after");
+    fs::remove_all(disk_);
+    fs::rename(work_ / "after", disk_);
+  }
+
+  // A checkpoint is safe when the next one begins to be written.
+  bool keeps_safe_checkpoints() const {
+    if (written_.size() < 2) return true;
+    const std::vector<std::string> left = checkpoints_in(run_);
+    return !left.empty() && left.back() >= written_[written_.size() - 2];
   }
 
   const Plan& plan() const { return plan_.current(); }
@@ -213,10 +253,10 @@ class Sweep {
   }
 
   fs::path fresh(bool half) {
-    const fs::path run = work_ / "run";
-    fs::remove_all(run);
-    if (half) fs::copy(work_ / "half", run, fs::copy_options::recursive);
-    return run;
+    fs::remove_all(disk_);
+    fs::create_directory(disk_);
+    if (half) fs::copy(work_ / "half", run_, fs::copy_options::recursive);
+    return run_;
   }
 
   void sweep(const Kind& kind, bool half) {
@@ -244,28 +284,28 @@ class Sweep {
 
   // "" or what is wrong with the end of that trial and with what it left behind.
   std::string judge(const Kind& kind, const test::Outcome& outcome) {
-    const fs::path run = work_ / "run";
     if (std::ranges::find(kind.codes, outcome.exit_code) == kind.codes.end())
       return fmt::format("exit {}: {}", outcome.exit_code, outcome.err);
     if (outcome.exit_code != 0 && kind.error != kKill) {
       const std::string wrong = complaint(outcome.err, kind);
       if (!wrong.empty()) return fmt::format("exit {}: {}", outcome.exit_code, wrong);
     }
-    if (fs::exists(run / "STATUS.json") && !nlohmann::json::accept(test::read_all(run / "STATUS.json")))
+    if (kind.power_cut && !keeps_safe_checkpoints()) return "a checkpoint that was safe is gone";
+    if (fs::exists(run_ / "STATUS.json") && !nlohmann::json::accept(test::read_all(run_ / "STATUS.json")))
       return "STATUS.json is no JSON";
-    if (fs::exists(run / "checkpoints")) {
+    if (fs::exists(run_ / "checkpoints")) {
       const test::Outcome verified =
-          test::run_nagare({"checkpoint", "verify", run.string()}, {.environment = environment_});
+          test::run_nagare({"checkpoint", "verify", run_.string()}, {.environment = environment_});
       const bool none = verified.err.find("holds no checkpoint") != std::string::npos;
       if (verified.exit_code != 0 && !none) return "a damaged checkpoint: " + verified.out + verified.err;
     }
     if (outcome.exit_code != 0) {
       const test::Outcome again =
-          test::run_nagare(command(run, holds_run(run)), {.environment = environment_});
+          test::run_nagare(command(run_, holds_run(run_)), {.environment = environment_});
       if (again.exit_code != 0) return fmt::format("afterwards, exit {}: {}", again.exit_code, again.err);
-      return difference(expected_, run_bytes(run));
+      return difference(expected_, run_bytes(run_));
     }
-    return difference(expected_, without_leftovers(run_bytes(run), outcome.err, expected_));
+    return difference(expected_, without_leftovers(run_bytes(run_), outcome.err, expected_));
   }
 
   void report(const Kind& kind, bool half, std::uint64_t at, const std::string& wrong) {
@@ -274,15 +314,18 @@ class Sweep {
                plan().call, wrong);
     if (!arguments_.keep) return;
     const fs::path kept = work_ / fmt::format("{}-{}-{}", kind.name, half ? "half" : "start", at);
-    fs::rename(work_ / "run", kept);
+    fs::rename(run_, kept);
     fmt::print("  kept in {}\n", kept.string());
   }
 
   Arguments arguments_;
   fs::path work_;
+  fs::path disk_;  // what a power cut may take from
+  fs::path run_;
   SharedPlan plan_;
   std::map<std::string, std::string> environment_;
   Files expected_;
+  std::vector<std::string> written_;  // checkpoints when the power was cut
   std::uint64_t tried_ = 0;
   std::uint64_t failures_ = 0;
 };
