@@ -53,7 +53,6 @@ TEST_F(DoctorTest, FindsNoProblemHere) {
     EXPECT_NE(check["found"], "") << check;
   }
   EXPECT_TRUE(std::filesystem::is_empty(directory_.path())) << "nothing is left behind";
-  EXPECT_LT(outcome.seconds, 10.0);
 }
 
 TEST_F(DoctorTest, PrintsATableWithItsAdviceBelow) {

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -58,7 +57,6 @@ bool drain(int descriptor, std::string& into) {
 }  // namespace
 
 Outcome run_nagare(const std::vector<std::string>& arguments, const Launch& launch) {
-  const auto start = std::chrono::steady_clock::now();
   const Pipe out;
   const Pipe err;
   const pid_t child = fork();
@@ -80,7 +78,6 @@ Outcome run_nagare(const std::vector<std::string>& arguments, const Launch& laun
   int status = 0;
   waitpid(child, &status, 0);
   outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return outcome;
 }
 

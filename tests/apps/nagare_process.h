@@ -18,7 +18,6 @@ struct Outcome {
   int exit_code = -1;  // 128 + signal when one ended it
   std::string out;
   std::string err;
-  double seconds = 0.0;
 };
 
 struct Launch {
