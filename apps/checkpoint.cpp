@@ -95,8 +95,11 @@ StateParts split(const nn::StateList& state) {
   for (const nn::StateEntry& entry : state.entries()) {
     const bool network = entry.name.starts_with(prefix);
     nn::StateList& list = network ? parts.network : parts.rest;
-    list.add(network ? entry.name.substr(prefix.size()) : entry.name, entry.tensor, entry.role, entry.layout);
+    nn::StateEntry part = entry;
+    if (network) part.name.erase(0, prefix.size());
+    list.add(std::move(part));
   }
+  for (const nn::StateCheck& check : state.checks()) parts.rest.add_check(check);  // loaded last
   return parts;
 }
 

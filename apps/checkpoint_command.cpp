@@ -19,12 +19,20 @@ constexpr std::size_t kPrefixShown = 12;  // digits of a checksum in a table
 
 std::string shown(const io::Path& path) { return printable(path.string()); }
 
+bool is_run(const io::Path& path) {
+  try {
+    if (!io::exists(path)) throw BadCheckpoint(shown(path) + ": there is no such run or checkpoint");
+    return io::exists(checkpoints_of(path)) || io::exists(path / kConfigName);
+  } catch (const BadData& error) {  // a directory that may not be entered
+    throw BadCheckpoint(error.what());
+  }
+}
+
 // A run stands for all its checkpoints, anything else for one.
 std::vector<io::Path> checkpoints_in(const std::vector<std::string>& paths) {
   std::vector<io::Path> found;
   for (const io::Path path : paths) {
-    if (!io::exists(path)) throw BadCheckpoint(shown(path) + ": there is no such run or checkpoint");
-    if (!io::exists(checkpoints_of(path)) && RunDirectory::inspect(path) != RunDirectory::Kind::run) {
+    if (!is_run(path)) {
       found.push_back(path);
       continue;
     }

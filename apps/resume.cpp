@@ -8,8 +8,6 @@
 namespace nagare::apps {
 namespace {
 
-constexpr char kConfigName[] = "config.resolved.toml";
-
 std::string differs(const std::string& what, const std::string& here, const std::string& there) {
   return here == there ? "" : "\n" + what + ": " + printable(here) + " here, " + printable(there) + " there";
 }
@@ -86,7 +84,10 @@ void restore(Session& session, ResumePoint& point, bool allow_inexact) {
   nn::StateList state;
   session.trainer->list_state(state);
   load_checkpoint(*point.checkpoint, state);
-  session.trainer->state_restored();
+  if (session.trainer->steps_done() != manifest.step) {
+    throw BadCheckpoint(who + ": its manifest is of step " + std::to_string(manifest.step) +
+                        ", its state of step " + std::to_string(session.trainer->steps_done()));
+  }
   session.manifest.step = manifest.step;
   session.manifest.task = manifest.task;
 }

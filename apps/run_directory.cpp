@@ -24,7 +24,6 @@ namespace nagare::apps {
 namespace {
 
 constexpr char kLockName[] = ".lock";
-constexpr char kConfigName[] = "config.resolved.toml";
 constexpr char kStatusName[] = "STATUS.json";
 constexpr char kLogName[] = "log.jsonl";
 constexpr char kMetricsName[] = "metrics.jsonl";
@@ -192,6 +191,8 @@ RunDirectory::RunDirectory(const io::Path& path, bool resume) : path_(path) {
     release();
     throw;
   }
+  std::error_code none;
+  if (!resume) std::filesystem::remove(path / kReportName, none);  // of a process that came to nothing here
   log_ = std::make_unique<io::AppendFile>(path / kLogName);
   metrics_ = std::make_unique<io::AppendFile>(path / kMetricsName);
 }

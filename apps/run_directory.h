@@ -20,6 +20,8 @@
 
 namespace nagare::apps {
 
+inline constexpr char kConfigName[] = "config.resolved.toml";
+
 struct RunStatus {
   std::string state;  // "running", "finished", "stopped", "failed"
   std::int64_t step = 0;

@@ -29,7 +29,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr char kConfigName[] = "config.resolved.toml";
 constexpr char kResultsName[] = "results.json";
 constexpr char kGalleryName[] = "gallery.safetensors";
 
@@ -267,6 +266,12 @@ ExitCode begin(const Settings& settings, const io::Path& out, Console& console) 
 ExitCode go_on(const Settings& asked, const io::Path& out, Console& console) {
   RunDirectory directory(out, /*resume=*/true);  // held from the start: nobody else may change it half-way
   ResumePoint point = find_resume_point(out);
+  if (!point.checkpoint && directory.state() == "finished") {
+    throw BadCheckpoint(
+        printable(out.string()) +
+        ": is finished, and its checkpoints are gone: to begin again would replace its results\n"
+        "choose another --out");
+  }
   const Settings settings = resumed_settings(asked, out, point);
   Session session = make_session(settings);
   if (settings.options().dry_run) return dry_run(settings, session, console);

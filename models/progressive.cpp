@@ -105,7 +105,7 @@ void Progressive::list_state(nn::StateList& list) const {
       laterals_[k][s].list_state(list);
     }
   }
-  list.add("in_use", in_use_, nn::Role::buffer);
+  list.add("in_use", in_use_, {.min = 1, .max = columns()});
 }
 
 std::unique_ptr<Backbone> Progressive::clone() const {

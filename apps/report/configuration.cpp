@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "apps/report/figures.h"
+#include "apps/run_directory.h"
 
 namespace nagare::apps {
 namespace {
@@ -81,8 +82,7 @@ Html configuration(const Comparison& comparison) {
   Html commands;
   for (const RunRecord& run : comparison.runs) {
     commands +=
-        element("pre", {},
-                text("nagare train --config " + (run.path / "config.resolved.toml").string() + " --out NEW"));
+        element("pre", {}, text("nagare train --config " + (run.path / kConfigName).string() + " --out NEW"));
   }
   return all + element("details", {}, element("summary", {}, text("To repeat it")) + commands);
 }

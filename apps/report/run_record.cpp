@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "apps/results.h"
+#include "apps/run_directory.h"
 #include "apps/toml_file.h"
 #include "engine/device/errors.h"
 #include "engine/io/json_text.h"
@@ -187,7 +188,7 @@ RunRecord read_run(const io::Path& path) {
   RunRecord run;
   run.path = path;
   run.name = printable(std::filesystem::weakly_canonical(path).filename().string());
-  run.config = read_config(path / "config.resolved.toml");
+  run.config = read_config(path / kConfigName);
   run.environment = io::read_object(path / "env.json", kMaxTextBytes);
   run.status = io::read_object(path / "STATUS.json", kMaxTextBytes);
   run.results = io::read_object(path / "results.json", kMaxTextBytes);

@@ -95,7 +95,7 @@ double number_at(const Json& json, const std::vector<std::string>& keys) {
 // Whether the run that is there is what this cell wants: all of it, or a beginning that can go on.
 bool has_finished(const Job& job, const Settings& wanted) {
   Settings stored;
-  const io::Path config = job.run / "config.resolved.toml";
+  const io::Path config = job.run / kConfigName;
   stored.assign_toml(io::read_text(config), config.string());
   const std::vector<std::string> changed = wanted.differences(stored);
   if (!changed.empty()) {

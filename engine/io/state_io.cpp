@@ -1,6 +1,8 @@
 #include "engine/io/state_io.h"
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 #include <stdexcept>
 
 #include "engine/device/errors.h"
@@ -42,6 +44,18 @@ Shape shape_on_disk(const nn::StateEntry& entry) {
 
 std::string describe(const Shape& shape, const char* dtype) { return to_string(shape) + " " + dtype; }
 
+// "" when every integer is one that its owner can use.
+std::string out_of_range(const nn::StateEntry& entry, const Tensor& loaded, const std::string& name) {
+  if (!entry.range) return "";
+  const auto [min, max] = *entry.range;
+  const std::span<const std::int64_t> values(loaded.data<std::int64_t>(),
+                                             static_cast<std::size_t>(loaded.numel()));
+  const auto bad = std::ranges::find_if(values, [&](std::int64_t v) { return v < min || v > max; });
+  if (bad == values.end()) return "";
+  return name + " holds " + std::to_string(*bad) + " at " + std::to_string(bad - values.begin()) + ", need " +
+         std::to_string(min) + " to " + std::to_string(max);
+}
+
 // "" when the file's tensor fits the entry.
 std::string mismatch(const SafetensorsFile& file, const nn::StateEntry& entry, std::string_view prefix) {
   const std::string name = std::string(prefix) + entry.name;
@@ -49,7 +63,8 @@ std::string mismatch(const SafetensorsFile& file, const nn::StateEntry& entry, s
   try {
     const Tensor loaded = file.load(name);
     const Shape want = shape_on_disk(entry);
-    if (loaded.shape() == want && loaded.dtype() == entry.tensor.dtype()) return "";
+    if (loaded.shape() == want && loaded.dtype() == entry.tensor.dtype())
+      return out_of_range(entry, loaded, name);
     return name + " is " + describe(loaded.shape(), to_string(loaded.dtype())) + ", need " +
            describe(want, to_string(entry.tensor.dtype()));
   } catch (const BadData& unsupported) {
@@ -112,6 +127,10 @@ void load_state(const SafetensorsFile& file, const nn::StateList& state, std::st
   for (const nn::StateEntry& entry : state.entries()) {
     const Tensor loaded = file.load(std::string(prefix) + entry.name);
     entry.tensor.copy_from(entry.layout == nn::DiskLayout::conv_oihw ? oihw_to_ohwi(loaded) : loaded);
+  }
+  for (const nn::StateCheck& check : state.checks()) {
+    const std::string problem = check();
+    if (!problem.empty()) throw BadCheckpoint(file.name() + ": " + problem);
   }
 }
 

@@ -20,8 +20,9 @@ void save_state(const Path& path, const nn::StateList& state, Metadata metadata 
 
 // Writes the tensors of the file into those of the list. Only names that begin with `prefix` count, and they
 // are matched without it: "online." loads that part of a checkpoint. Strict: every listed tensor must be
-// there with its shape and type, and no other. Nothing is written unless all is well; otherwise BadCheckpoint
-// lists what is missing, unexpected or different, the first hundred of it.
+// there with its shape and type, its integers in their range, and no other. Nothing is written unless all is well; otherwise
+// BadCheckpoint lists what is missing, unexpected or different, the first hundred of it.
+// Then the list's checks are made: BadCheckpoint with what the first one says; what was written is not to be used then.
 void load_state(const SafetensorsFile& file, const nn::StateList& state, std::string_view prefix = "");
 
 // (O, H, W, I) -> (O, I, H, W) and back; copies on the CPU, of any element type.

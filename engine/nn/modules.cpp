@@ -52,7 +52,7 @@ void BatchNorm::list_state(StateList& list) const {
   }
   list.add("running_mean", state.running_mean, Role::buffer);
   list.add("running_var", state.running_var, Role::buffer);
-  list.add("num_batches_tracked", batches_tracked, Role::buffer);
+  list.add("num_batches_tracked", batches_tracked, kCount);
 }
 
 LayerNorm::LayerNorm(std::int64_t channels, Initializer& init, float epsilon_value)

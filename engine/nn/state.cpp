@@ -12,10 +12,26 @@ StateList::Scope::Scope(StateList& list, std::string_view prefix)
 
 StateList::Scope::~Scope() { list_.prefix_.resize(length_before_); }
 
+void StateList::add(StateEntry entry) {
+  entry.name.insert(0, prefix_);
+  if (find(entry.name) != nullptr)
+    throw std::invalid_argument("state: two entries named '" + entry.name + "'");
+  const bool integers = entry.tensor.dtype() == DType::i64;
+  if (integers != entry.range.has_value()) {
+    throw std::invalid_argument("state: '" + entry.name + "' is " + to_string(entry.tensor.dtype()) +
+                                (integers ? " without" : " with") + " a range: integers need one");
+  }
+  if (entry.range && (entry.range->min > entry.range->max || entry.role != Role::buffer))
+    throw std::invalid_argument("state: '" + entry.name + "': a range without values, or of a parameter");
+  entries_.push_back(std::move(entry));
+}
+
 void StateList::add(std::string_view name, const Tensor& tensor, Role role, DiskLayout layout) {
-  std::string full = prefix_ + std::string(name);
-  if (find(full) != nullptr) throw std::invalid_argument("state: two entries named '" + full + "'");
-  entries_.push_back({.name = std::move(full), .tensor = tensor, .role = role, .layout = layout});
+  add({.name = std::string(name), .tensor = tensor, .role = role, .layout = layout});
+}
+
+void StateList::add(std::string_view name, const Tensor& tensor, IntegerRange range) {
+  add({.name = std::string(name), .tensor = tensor, .range = range});
 }
 
 std::vector<StateEntry> StateList::parameters() const {

@@ -51,7 +51,7 @@ class Adam : public Optimizer {
   void list_state(nn::StateList& list) const override {
     list_slots(list, "first_moment", parameters(), first_);
     list_slots(list, "second_moment", parameters(), second_);
-    list.add("steps", steps_, nn::Role::buffer);
+    list.add("steps", steps_, nn::kCount);
   }
 
  private:

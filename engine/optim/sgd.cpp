@@ -97,7 +97,7 @@ class Sgd : public Optimizer {
 
   void list_state(nn::StateList& list) const override {
     list_slots(list, "momentum", parameters(), momentum_);
-    list.add("steps", steps_, nn::Role::buffer);
+    list.add("steps", steps_, nn::kCount);
   }
 
  private:

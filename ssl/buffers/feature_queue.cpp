@@ -36,7 +36,7 @@ void FeatureQueue::push(const Tensor& keys) {
 
 void FeatureQueue::list_state(nn::StateList& list) const {
   list.add("queue", rows_, nn::Role::buffer);
-  list.add("queue_ptr", next_, nn::Role::buffer);
+  list.add("queue_ptr", next_, {.min = 0, .max = rows_.shape()[0] - 1});
 }
 
 }  // namespace nagare::ssl

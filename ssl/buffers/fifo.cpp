@@ -37,8 +37,8 @@ std::vector<std::int64_t> Fifo::by_age() const {
 
 void Fifo::list_state(nn::StateList& list) const {
   list.add("images", stored_.images, nn::Role::buffer);
-  list.add("ids", stored_.ids, nn::Role::buffer);
-  list.add("arrived", arrived_, nn::Role::buffer);
+  list.add("ids", stored_.ids, kStoredIds);
+  list.add("arrived", arrived_, nn::kCount);
 }
 
 }  // namespace nagare::ssl

@@ -79,9 +79,9 @@ std::vector<std::int64_t> GradientSelectionBuffer::ids() const {
 
 void GradientSelectionBuffer::list_state(nn::StateList& list) const {
   list.add("images", stored_.images, nn::Role::buffer);
-  list.add("ids", stored_.ids, nn::Role::buffer);
+  list.add("ids", stored_.ids, kStoredIds);
   list.add("scores", scores_, nn::Role::buffer);
-  list.add("seen", seen_, nn::Role::buffer);
+  list.add("seen", seen_, nn::kCount);
 }
 
 }  // namespace nagare::ssl

@@ -175,12 +175,20 @@ void MinRedundancyBuffer::drop_redundant(std::int64_t count) {
 
 void MinRedundancyBuffer::list_state(nn::StateList& list) const {
   list.add("images", stored_.images, nn::Role::buffer);
-  list.add("ids", stored_.ids, nn::Role::buffer);
+  list.add("ids", stored_.ids, kStoredIds);
   list.add("features", features_, nn::Role::buffer);
-  list.add("arrival", arrival_, nn::Role::buffer);
-  list.add("lifespan", lifespan_, nn::Role::buffer);
-  list.add("uses", uses_, nn::Role::buffer);
-  list.add("next_arrival", next_arrival_, nn::Role::buffer);
+  list.add("arrival", arrival_, {.min = -1, .max = nn::kCount.max});
+  list.add("lifespan", lifespan_, nn::kCount);
+  list.add("uses", uses_, nn::kCount);
+  list.add("next_arrival", next_arrival_, nn::kCount);
+  list.add_check([this] {
+    const std::int64_t newest =
+        *std::max_element(arrival_.data<std::int64_t>(), arrival_.data<std::int64_t>() + arrival_.numel());
+    const std::int64_t next = *next_arrival_.data<std::int64_t>();
+    if (newest < next) return std::string();
+    return "minimum-redundancy buffer: it holds image " + std::to_string(newest) + " of " +
+           std::to_string(next) + " that have arrived";
+  });
 }
 
 }  // namespace nagare::ssl

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/nn/state.h"
 #include "kernels/philox.h"
 #include "ssl/core/batch.h"
 
@@ -24,6 +25,7 @@ struct StoredImages {
   Tensor images;  // (slots, H, W, 3) u8
   Tensor ids;     // (slots) i64, on the CPU
 };
+inline constexpr nn::IntegerRange kStoredIds = {.min = -1, .max = nn::kCount.max};  // -1: the slot is empty
 
 // `arriving` followed by the stored images of `slots`. Only position and task of `arriving` are used when its
 // images are undefined.

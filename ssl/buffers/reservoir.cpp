@@ -76,9 +76,16 @@ std::vector<std::int64_t> Reservoir::ids() const {
 
 void Reservoir::list_state(nn::StateList& list) const {
   list.add("images", stored_.images, nn::Role::buffer);
-  list.add("ids", stored_.ids, nn::Role::buffer);
-  list.add("seen", seen_, nn::Role::buffer);
+  list.add("ids", stored_.ids, kStoredIds);
+  // Behind 2^32 there is no number that could draw a slot.
+  list.add("seen", seen_, {.min = 0, .max = std::int64_t{1} << 31});
   if (payload_.defined()) list.add("payload", payload_, nn::Role::buffer);
+  list.add_check([this] {
+    const auto* seen = seen_.data<std::int64_t>();
+    if (seen[1] <= seen[0]) return std::string();
+    return "reservoir: emptied after " + std::to_string(seen[1]) + " images, of " + std::to_string(seen[0]) +
+           " that it has seen";
+  });
 }
 
 }  // namespace nagare::ssl

@@ -79,8 +79,6 @@ class Strategy {
   virtual std::vector<std::int64_t> stored_ids() const { return {}; }
   // Buffers, counters and parameters of its own; images that it holds are listed too.
   virtual void list_state(nn::StateList& list) const = 0;
-  // What list_state()'s tensors held when saved is back in place: rebuild whatever is derived from them.
-  virtual void state_restored() {}
 };
 
 }  // namespace nagare::ssl

@@ -31,6 +31,19 @@ EvaluationTable::EvaluationTable(std::vector<std::string> readouts, const Tensor
                                 to_string(values_.shape()));
   }
   values_.copy_from(values);
+  const std::string wrong = problem();
+  if (!wrong.empty()) throw std::invalid_argument(wrong);
+}
+
+std::string EvaluationTable::problem() const {
+  constexpr double kMostUpdates = 281474976710656.0;  // 2^48
+  for (std::int64_t row = 0; row < tasks_ + 2; ++row) {
+    const double update = data(row)[0];
+    if (std::isnan(update) || (update >= 0.0 && update <= kMostUpdates && update == std::floor(update)))
+      continue;
+    return "EvaluationTable: an evaluation at update " + std::to_string(update);
+  }
+  return "";
 }
 
 std::int64_t EvaluationTable::width() const {

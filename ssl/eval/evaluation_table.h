@@ -35,6 +35,8 @@ class EvaluationTable {
   // Of the last evaluation; -1 before the first.
   std::int64_t last_update() const;
   std::int64_t ended_tasks() const;
+  // "" when tensor() can be such a table, whoever wrote into it.
+  std::string problem() const;
   Evaluation untrained() const { return row(0); }
   Evaluation after_task(std::int64_t task) const { return row(task + 1); }
   Evaluation last() const { return row(tasks_ + 1); }

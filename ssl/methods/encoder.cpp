@@ -69,8 +69,9 @@ void Teacher::list_state(nn::StateList& list) const {
   nn::StateList own;
   encoder_.list_state(own);
   const nn::StateList::Scope scope(list, "teacher");
-  for (const nn::StateEntry& entry : own.entries()) {
-    list.add(entry.name, entry.tensor, nn::Role::buffer, entry.layout);
+  for (nn::StateEntry entry : own.entries()) {
+    entry.role = nn::Role::buffer;
+    list.add(std::move(entry));
   }
 }
 

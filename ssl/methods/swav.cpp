@@ -93,7 +93,7 @@ class SwavMethod final : public PrototypeMethod {
       const nn::StateList::Scope scope(list, "view" + std::to_string(v + 1));
       queues_[v].list_state(list);
     }
-    list.add("queued", queued_, nn::Role::buffer);
+    list.add("queued", queued_, {.min = 0, .max = options_.queue});
   }
 
  private:

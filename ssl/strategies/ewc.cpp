@@ -41,7 +41,7 @@ class ElasticWeights final : public Strategy {
   void list_state(nn::StateList& list) const override {
     list.add("fisher", fisher_, nn::Role::buffer);
     list.add("anchor", anchor_, nn::Role::buffer);
-    list.add("tasks", tasks_, nn::Role::buffer);
+    list.add("tasks", tasks_, nn::kCount);
     seen_->list_state(list);
   }
 

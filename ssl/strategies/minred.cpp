@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <string>
 
+#include "engine/device/errors.h"
 #include "ssl/buffers/min_redundancy.h"
 #include "ssl/strategies/buffer_only.h"
 
@@ -20,7 +22,10 @@ class MinRed : public Strategy {
                  .image_shape = context.image_shape,
                  .device = context.device}) {}
 
-  void arrive(const Batch& batch) override { buffer_.insert(batch); }
+  void arrive(const Batch& batch) override {
+    if (buffer_.size() > context_.capacity) refuse_content();
+    buffer_.insert(batch);
+  }
 
   void after_step(const Update& update) override {
     buffer_.update_features(trained_slots_, update.output.embedding, options_.feature_keep);
@@ -39,6 +44,13 @@ class MinRed : public Strategy {
     return draw_from(slots, count, replay_key(context_.seed, progress.step));
   }
 
+  // No run leaves a buffer so: a checkpoint that somebody made does.
+  [[noreturn]] void refuse_content() const {
+    throw BadCheckpoint("minred: the buffer holds " + std::to_string(buffer_.size()) +
+                        " images with room for " + std::to_string(context_.capacity) +
+                        ", and not those that have arrived last");
+  }
+
   StrategyContext context_;
   MinRedOptions options_;
   MinRedundancyBuffer buffer_;
@@ -51,6 +63,7 @@ class StreamReplay final : public MinRed {
 
   Batch compose(const Batch& batch, const Progress& progress) override {
     std::vector<std::int64_t> older = buffer_.by_age();  // its last entries are the arriving images, in order
+    if (older.size() < batch.ids.size()) refuse_content();
     const auto arrived = older.end() - static_cast<std::ptrdiff_t>(batch.ids.size());
     trained_slots_.assign(arrived, older.end());
     older.erase(arrived, older.end());

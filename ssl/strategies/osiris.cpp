@@ -80,7 +80,7 @@ class Osiris final : public Strategy {
       head_->list_state(list);
     }
     if (distils()) past_->list_state(list);
-    list.add("tasks", tasks_, nn::Role::buffer);
+    list.add("tasks", tasks_, nn::kCount);
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "ssl/strategies/past_network.h"
 
 #include <stdexcept>
+#include <utility>
 
 #include "engine/autograd/tape.h"
 #include "engine/ops/shape_ops.h"
@@ -52,9 +53,10 @@ void PastNetwork::list_state(nn::StateList& list) const {
   nn::StateList own;
   network_->list_state(own);
   const nn::StateList::Scope scope(list, "past");
-  list.add("times", times_, nn::Role::buffer);
-  for (const nn::StateEntry& entry : own.entries()) {
-    list.add(entry.name, entry.tensor, nn::Role::buffer, entry.layout);
+  list.add("times", times_, nn::kCount);
+  for (nn::StateEntry entry : own.entries()) {
+    entry.role = nn::Role::buffer;
+    list.add(std::move(entry));
   }
 }
 

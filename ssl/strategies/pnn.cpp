@@ -1,5 +1,7 @@
 #include "ssl/strategies/pnn.h"
 
+#include <algorithm>
+
 #include "engine/device/errors.h"
 #include "models/progressive.h"
 
@@ -31,7 +33,15 @@ class ProgressiveNetworks final : public Strategy {
     return {{"pnn_columns", static_cast<double>(columns_->in_use())}};
   }
 
-  void list_state(nn::StateList& list) const override { list.add("tasks", tasks_, nn::Role::buffer); }
+  void list_state(nn::StateList& list) const override {
+    list.add("tasks", tasks_, {.min = 0, .max = columns_->columns()});
+    list.add_check([this] {
+      const std::int64_t tasks = *tasks_.data<std::int64_t>();
+      if (columns_->in_use() == std::max<std::int64_t>(tasks, 1)) return std::string();
+      return "pnn: " + std::to_string(columns_->in_use()) + " columns in use after " + std::to_string(tasks) +
+             " tasks were begun";
+    });
+  }
 
  private:
   // Everything that the method keeps but backbones: its own, and that of a momentum copy.

@@ -90,8 +90,8 @@ class Scale final : public Strategy {
 
   void list_state(nn::StateList& list) const override {
     list.add("images", stored_.images, nn::Role::buffer);
-    list.add("ids", stored_.ids, nn::Role::buffer);
-    list.add("count", count_, nn::Role::buffer);
+    list.add("ids", stored_.ids, kStoredIds);
+    list.add("count", count_, {.min = 0, .max = context_.capacity});
     list.add("weight", weight_, nn::Role::buffer);
     if (past_) past_->list_state(list);
   }

@@ -61,7 +61,7 @@ class SynapticIntelligence final : public Strategy {
     list.add("path", path_, nn::Role::buffer);
     list.add("importance", importance_, nn::Role::buffer);
     list.add("anchor", anchor_, nn::Role::buffer);
-    list.add("tasks", tasks_, nn::Role::buffer);
+    list.add("tasks", tasks_, nn::kCount);
   }
 
  private:

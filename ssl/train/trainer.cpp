@@ -437,10 +437,39 @@ void Trainer::list_state(nn::StateList& list) const {
     strategy_->list_state(list);
   }
   const nn::StateList::Scope scope(list, "trainer");
-  list.add("position", position_, nn::Role::buffer);
+  list.add("position", position_, {.min = 0, .max = planned_steps()});
   list.add("evaluations", evaluations_.tensor(), nn::Role::buffer);
+  list.add_check([this] { return problem_of_position(); });
+  list.add_check([this] { return evaluations_.problem(); });
+  list.add_check([this] { return problem_of_stored_images(); });
 }
 
-void Trainer::state_restored() { strategy_->state_restored(); }
+// "" when the three counters tell of one place in the stream.
+std::string Trainer::problem_of_position() const {
+  const auto* counters = position_.data<std::int64_t>();
+  const std::int64_t batches = counters[kBatches];
+  const std::int64_t on_batch = counters[kStepsOnBatch];
+  const auto all = static_cast<std::int64_t>(stream_.batches.size());
+  const bool inside = batches < all ? on_batch <= options_.steps_per_batch : batches == all && on_batch == 0;
+  if (inside && counters[kSteps] == batches * options_.steps_per_batch + on_batch) return "";
+  return "position: " + std::to_string(counters[kSteps]) + " updates after " + std::to_string(batches) +
+         " of " + std::to_string(all) + " batches and " + std::to_string(on_batch) + " of " +
+         std::to_string(options_.steps_per_batch) + " updates on the next";
+}
+
+// "" when the strategy holds images of this stream alone.
+std::string Trainer::problem_of_stored_images() const {
+  const std::vector<std::int64_t> stored = strategy_->stored_ids();
+  if (stored.empty()) return "";
+  std::int64_t last = -1;
+  for (const StreamBatch& batch : stream_.batches)
+    for (const std::int64_t id : batch.ids) last = std::max(last, id);
+  for (const std::int64_t id : stored) {
+    const bool known = id >= 0 && id <= last;
+    if (known && arrivals_[static_cast<std::size_t>(image_of(id, dataset_.train.size()))].task >= 0) continue;
+    return "the strategy holds image " + std::to_string(id) + ", which the stream has not";
+  }
+  return "";
+}
 
 }  // namespace nagare::ssl

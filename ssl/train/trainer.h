@@ -101,8 +101,6 @@ class Trainer final : private Learner {
   void list_state(nn::StateList& list) const;
   // The readouts that judge the network.
   const std::vector<std::string>& readouts() const { return evaluations_.readouts(); }
-  // Call after writing into the listed tensors.
-  void state_restored();
 
   Method& method() override { return *method_; }
   const Stream& stream() const { return stream_; }
@@ -157,6 +155,8 @@ class Trainer final : private Learner {
   StepOutput method_loss(const Views& views, const Batch& batch, Pass pass);
   std::optional<Evaluation> evaluate(TrainObserver& observer);
   std::vector<std::int64_t> stored_by_task() const;
+  std::string problem_of_position() const;
+  std::string problem_of_stored_images() const;
 
   const Dataset& dataset_;
   Stream stream_;

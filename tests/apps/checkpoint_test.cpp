@@ -37,7 +37,7 @@ class CheckpointTest : public testing::Test {
     run_.add_metrics(R"({"schema":2})");
     state_.add("method.backbone.conv1.weight", weight_, nn::Role::weight, nn::DiskLayout::conv_oihw);
     state_.add("method.projector.bias", bias_, nn::Role::bias);
-    state_.add("trainer.position", position_, nn::Role::buffer);
+    state_.add("trainer.position", position_, nn::kCount);
   }
 
   static Manifest manifest(std::int64_t step) {

@@ -197,6 +197,7 @@ TEST_F(RunTest, ResultsCountTheImagesOfAllSessions) {
 TEST_F(RunTest, ARunKilledBeforeItsFirstCheckpointBeginsAgain) {
   ASSERT_EQ(run_nagare(tiny_run(run(), {"--max-steps", "1"})).exit_code, 0);
   std::filesystem::remove_all(run() + "/checkpoints");
+  write_all(run() + "/STATUS.json", "{\"state\": \"running\"}\n");
   const Outcome outcome = run_nagare({"train", "--resume", "--out", run(), "--max-steps", "0"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("from the beginning"));

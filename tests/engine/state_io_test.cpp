@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
 #include <numeric>
 
 #include "engine/device/errors.h"
@@ -32,7 +33,7 @@ TEST_P(StateIoTest, ConvolutionsAreOihwOnDiskAndOhwiInMemory) {
   const Tensor weight = counting({2, 1, 2, 3}, device);  // O, H, W, I
   nn::StateList saved;
   saved.add("conv.weight", weight, nn::Role::weight, nn::DiskLayout::conv_oihw);
-  saved.add("steps", Tensor::from<std::int64_t>(std::vector<std::int64_t>{5}, {}), nn::Role::buffer);
+  saved.add("steps", Tensor::from<std::int64_t>(std::vector<std::int64_t>{5}, {}), nn::kCount);
   save_state(path, saved, {{"nagare.step", "5"}});
 
   const SafetensorsFile file = read_safetensors(path);
@@ -46,10 +47,73 @@ TEST_P(StateIoTest, ConvolutionsAreOihwOnDiskAndOhwiInMemory) {
   const Tensor target = Tensor::zeros({2, 1, 2, 3}, {.device = device});
   const Tensor steps = Tensor::zeros({}, {.dtype = DType::i64});
   loaded.add("conv.weight", target, nn::Role::weight, nn::DiskLayout::conv_oihw);
-  loaded.add("steps", steps, nn::Role::buffer);
+  loaded.add("steps", steps, nn::kCount);
   load_state(file, loaded);
   EXPECT_EQ(target.to_vector<float>(), weight.to_vector<float>());
   EXPECT_EQ(steps.item(), 5);
+}
+
+// Whoever made the file: an index out of range never reaches its owner.
+TEST_P(StateIoTest, IntegersOutOfTheirRangeAreRefusedAndNothingIsWritten) {
+  const Tensor weight = Tensor::zeros({2}, {.device = device});
+  const Tensor slots = Tensor::zeros({3}, {.dtype = DType::i64});
+  nn::StateList state;
+  state.add("w", weight, nn::Role::weight);
+  state.add("slots", slots, {.min = -1, .max = 7});
+  const auto load = [&](std::vector<std::int64_t> values) {
+    write_safetensors(path, {{"w", Tensor::full({2}, 9.0F)}, {"slots", Tensor::from(values, {3})}});
+    load_state(read_safetensors(path), state);
+  };
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t bad : {kLeast, std::int64_t{-2}, std::int64_t{8}, kMost}) {
+    EXPECT_THAT(
+        [&] {
+          load({0, bad, 0});
+        },
+        ThrowsMessage<BadCheckpoint>(
+            HasSubstr("slots holds " + std::to_string(bad) + " at 1, need -1 to 7")));
+    EXPECT_THAT(weight.to_vector<float>(), ElementsAre(0, 0));
+  }
+  load({-1, 7, 0});
+  EXPECT_THAT(slots.to_vector<std::int64_t>(), ElementsAre(-1, 7, 0));
+}
+
+TEST_P(StateIoTest, WhatMustHoldBetweenEntriesIsCheckedInOrderOnceAllAreThere) {
+  const Tensor a = Tensor::zeros({}, {.dtype = DType::i64});
+  const Tensor b = Tensor::zeros({}, {.dtype = DType::i64});
+  nn::StateList state;
+  std::string said;
+  state.add("a", a, nn::kCount);
+  state.add_check([&] { return a.item() <= b.item() ? "" : "a is behind b"; });
+  state.add_check([&] { return said; });
+  state.add("b", b, nn::kCount);
+  const auto load = [&](std::int64_t first, std::int64_t second) {
+    write_safetensors(path, {{"a", Tensor::from(std::vector<std::int64_t>{first}, {})},
+                             {"b", Tensor::from(std::vector<std::int64_t>{second}, {})}});
+    load_state(read_safetensors(path), state);
+  };
+  EXPECT_NO_THROW(load(2, 3));
+  said = "and more";
+  EXPECT_THAT([&] { load(4, 3); }, ThrowsMessage<BadCheckpoint>(HasSubstr(": a is behind b")));
+  EXPECT_THAT([&] { load(3, 3); }, ThrowsMessage<BadCheckpoint>(HasSubstr(": and more")));
+}
+
+// So that none can be forgotten.
+TEST_P(StateIoTest, IntegersAreListedWithTheirRangeAndNothingElseIs) {
+  const Tensor integers = Tensor::zeros({2}, {.dtype = DType::i64});
+  const Tensor numbers = Tensor::zeros({2}, {.device = device});
+  nn::StateList state;
+  EXPECT_THROW(state.add("i", integers, nn::Role::buffer), std::invalid_argument);
+  EXPECT_THROW(state.add("n", numbers, nn::kCount), std::invalid_argument);
+  EXPECT_THROW(state.add("i", integers, {.min = 1, .max = 0}), std::invalid_argument);
+  EXPECT_THROW(state.add({.name = "i", .tensor = integers, .role = nn::Role::weight, .range = nn::kCount}),
+               std::invalid_argument);
+  state.add("i", integers, {.min = 3, .max = 3});
+  const nn::StateList::Scope scope(state, "copy");
+  state.add(state.entries().front());
+  EXPECT_EQ(state.entries().back().name, "copy.i");
+  EXPECT_EQ(state.entries().back().range->max, 3);
 }
 
 TEST_P(StateIoTest, OfManyProblemsAHundredAreTold) {

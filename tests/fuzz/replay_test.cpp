@@ -11,8 +11,6 @@
 namespace nagare::fuzz {
 namespace {
 
-constexpr int kMutations = 1000;  // of each input
-
 std::vector<std::string> inputs_of(const Target& target) {
   std::vector<std::string> inputs = target.seeds();
   const io::Path folder = io::Path(NAGARE_FUZZ_CORPUS) / target.name;
@@ -66,7 +64,7 @@ TEST_P(Replay, SeedsFindingsAndTheirMutationsEndWell) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     run(target, inputs[i]);
     Philox random({.seed = i, .purpose = Purpose::synthetic});
-    for (int m = 0; m < kMutations; ++m) run(target, mutated(inputs[i], random));
+    for (int m = 0; m < target.mutations; ++m) run(target, mutated(inputs[i], random));
   }
 }
 

@@ -19,7 +19,8 @@ struct Target {
   // Returns for every input. Whatever else happens is a finding: an exception that the reader's contract does not name, a
   // broken promise (need() below), a sanitizer's report, more than a second, more than 512 MiB in one allocation.
   void (*run)(Bytes input);
-  Seeds (*seeds)();  // small inputs that are good, or bad in an interesting way; the same ones every time
+  Seeds (*seeds)();      // small inputs that are good, or bad in an interesting way; the same ones every time
+  int mutations = 1000;  // of each input, where the targets are an ordinary test
 };
 
 // Sorted by name.

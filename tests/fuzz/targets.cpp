@@ -18,6 +18,7 @@ std::span<const Target> targets() {
       {"report", run_report, report_seeds},
       {"safetensors", run_safetensors, safetensors_seeds},
       {"specs", run_specs, specs_seeds},
+      {"state", run_state, state_seeds, 30},
       {"tar", run_tar, tar_seeds},
       {"toml", run_toml, toml_seeds},
   };

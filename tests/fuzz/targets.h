@@ -18,6 +18,7 @@ void run_png(Bytes input);
 void run_report(Bytes input);
 void run_safetensors(Bytes input);
 void run_specs(Bytes input);
+void run_state(Bytes input);
 void run_tar(Bytes input);
 void run_toml(Bytes input);
 
@@ -34,6 +35,7 @@ Seeds png_seeds();
 Seeds report_seeds();
 Seeds safetensors_seeds();
 Seeds specs_seeds();
+Seeds state_seeds();
 Seeds tar_seeds();
 Seeds toml_seeds();
 

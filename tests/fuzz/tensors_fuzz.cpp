@@ -29,7 +29,7 @@ nn::StateList small_state() {
   nn::StateList state;
   state.add("conv.weight", Tensor::zeros({2, 1, 1, 3}), nn::Role::weight, nn::DiskLayout::conv_oihw);
   state.add("conv.bias", Tensor::zeros({2}), nn::Role::bias);
-  state.add("steps", Tensor::zeros({}, {.dtype = DType::i64}), nn::Role::buffer);
+  state.add("steps", Tensor::zeros({}, {.dtype = DType::i64}), nn::kCount);
   return state;
 }
 

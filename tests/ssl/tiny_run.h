@@ -2,6 +2,7 @@
 // A whole training run in milliseconds: 4 classes of 8 images of 8 x 8 pixels, two tasks, a ResNet-18 of width 2.
 #include <algorithm>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -135,7 +136,10 @@ inline void restore(Trainer& trainer, const SavedState& saved) {
   nn::StateList list;
   trainer.list_state(list);
   for (const auto& [name, tensor] : saved) list.find(name)->tensor.copy_from(tensor);
-  trainer.state_restored();
+  for (const nn::StateCheck& check : list.checks()) {
+    const std::string problem = check();
+    if (!problem.empty()) throw std::logic_error(problem);
+  }
 }
 
 inline bool same_bits(const Tensor& a, const Tensor& b) {
