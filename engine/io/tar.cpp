@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::uint64_t kBlock = 512;
 constexpr std::size_t kLongestName = 4096;
-constexpr std::uint64_t kLargestExtension = std::uint64_t{64} << 10;
-constexpr std::uint64_t kMostZeros = std::uint64_t{16} << 20;  // behind the end marker
+constexpr std::uint64_t kLargestExtension = std::uint64_t{1} << 20;  // extended attributes may be long
+constexpr std::uint64_t kMostZeros = std::uint64_t{16} << 20;        // behind the end marker
 
 using Block = std::array<char, kBlock>;
 
@@ -245,6 +245,7 @@ class Lister {
       case '\0':
       case '0':
       case '5':
+      case '7':  // contiguous, which is a matter of where it lay
         take_member(type == '5');
         break;
       default:
@@ -330,6 +331,7 @@ class Lister {
     if (sparse) refuse("the member behind is a sparse file; only regular files are read");
     if (key == "path" ? extended.name.has_value() : extended.size.has_value())
       refuse("\"" + std::string(key) + "\" twice in an extended header");
+    if (value.empty()) return;  // the header's own counts
     if (key == "path") {
       extended.name = value;
       return;
@@ -339,11 +341,20 @@ class Lister {
     extended.size = size.value;
   }
 
+  // That of the member at hand; a directory's field may be blank.
+  Number member_size(bool directory) const {
+    if (extended_ && extended_->size) return {.value = *extended_->size};
+    constexpr std::string_view kBlank(" \0", 2);
+    const bool blank = text_of(block_, kSize).find_first_not_of(kBlank) == std::string_view::npos;
+    return directory && blank ? Number() : number_of(block_, kSize);
+  }
+
   void take_member(bool directory) {
     std::string name = extended_ && extended_->name ? std::move(*extended_->name) : own_name();
-    const Number size =
-        extended_ && extended_->size ? Number{.value = *extended_->size} : number_of(block_, kSize);
+    const Number size = member_size(directory);
     extended_.reset();
+    // Before there was a type for them.
+    directory = directory || (name.ends_with('/') && size.problem == nullptr && size.value == 0);
     const bool itself = directory && (name == "." || name == "./");  // what `tar c .` begins with
     std::string_view key = name;
     if (directory && key.ends_with('/')) key.remove_suffix(1);

@@ -5,7 +5,9 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <string_view>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -113,6 +115,19 @@ std::string header_and_labels(const Dataset& data, std::uint64_t fingerprint) {
   return bytes;
 }
 
+// What tells that a file is another one than before.
+struct FileState {
+  std::int64_t size = -1;  // there is none
+  std::int64_t seconds = 0;
+  std::int64_t nanoseconds = 0;
+};
+
+FileState state_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return {.size = status.st_size, .seconds = status.st_mtim.tv_sec, .nanoseconds = status.st_mtim.tv_nsec};
+}
+
 }  // namespace
 
 std::uint64_t files_fingerprint(const std::vector<ImageFile>& files,
@@ -124,9 +139,16 @@ std::uint64_t files_fingerprint(const std::vector<ImageFile>& files,
   number(kDecoderVersion);
   number(size);
   for (const std::string& name : class_names) append(bytes, name);
+  std::map<std::string_view, FileState> archives;  // with many members each
   for (const ImageFile& file : files) {
-    struct stat status {};
-    const bool found = ::stat(file.path.c_str(), &status) == 0;
+    FileState state;
+    if (!file.member) {
+      state = state_of(file.path);
+    } else if (const auto known = archives.find(file.path); known != archives.end()) {
+      state = known->second;
+    } else {
+      state = archives[file.path] = state_of(file.path);
+    }
     append(bytes, file.path);
     number(file.member ? 1 : 0);
     if (file.member) {
@@ -136,9 +158,9 @@ std::uint64_t files_fingerprint(const std::vector<ImageFile>& files,
     }
     number(file.label);
     number(file.test ? 1 : 0);
-    number(found ? status.st_size : -1);
-    number(found ? status.st_mtim.tv_sec : 0);
-    number(found ? status.st_mtim.tv_nsec : 0);
+    number(state.size);
+    number(state.seconds);
+    number(state.nanoseconds);
   }
   return XXH3_64bits(bytes.data(), bytes.size());
 }

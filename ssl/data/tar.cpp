@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string_view>
 
 #include "engine/device/errors.h"
@@ -16,6 +17,7 @@ namespace nagare::ssl {
 namespace {
 
 constexpr std::uint64_t kMostArchives = 100'000;
+constexpr std::size_t kMostDigits = 20;
 constexpr std::int64_t kMostClasses = 1'000'000;
 
 [[noreturn]] void fail(const std::string& place, const std::string& reason) {
@@ -47,6 +49,11 @@ std::optional<Series> series_in(std::string_view text) {
 std::vector<std::string> archives_of(const DataSpec& spec, const std::string& files) {
   const std::optional<Series> series = series_in(files);
   if (!series) return {files};
+  const std::size_t digits = std::max(series->first.size(), series->last.size());
+  if (digits > kMostDigits) {
+    spec.refuse("{FIRST..LAST}: a number of " + std::to_string(digits) + " digits, at most " +
+                std::to_string(kMostDigits));
+  }
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   const auto read = [](std::string_view text, std::uint64_t& number) {
@@ -121,14 +128,21 @@ ByClass<std::string> folders_below(const std::string& root, const std::vector<Im
   return classes;
 }
 
-// The one folder, with its slash, that is around the class folders; "" when there is none. It is around them when no
-// picture lies in it itself: else it is a class.
+// The one folder, with its slash, that is around all others; "" when there is none. With pictures of its own it is a
+// class, unless it has a train/ with class folders.
 std::string folder_around(const std::vector<ImageFile>& pictures) {
   if (pictures.empty()) return "";
   const std::string top = name_of(pictures[0]).substr(0, name_of(pictures[0]).find('/') + 1);
-  const bool around = std::ranges::all_of(pictures, [&](const ImageFile& picture) {
-    return name_of(picture).starts_with(top) && name_of(picture).find('/', top.size()) != std::string::npos;
-  });
+  const auto has_folder_below = [](const std::string& folder) {
+    return [folder](const ImageFile& picture) {
+      return name_of(picture).starts_with(folder) &&
+             name_of(picture).find('/', folder.size()) != std::string::npos;
+    };
+  };
+  const auto below = [&](const ImageFile& picture) { return name_of(picture).starts_with(top); };
+  if (top == "train/" || !std::ranges::all_of(pictures, below)) return "";
+  const bool around = std::ranges::any_of(pictures, has_folder_below(top + "train/")) ||
+                      std::ranges::all_of(pictures, has_folder_below(top));
   return around ? top : "";
 }
 
@@ -170,9 +184,8 @@ struct SampleName {
 };
 
 std::optional<SampleName> sample_name(const std::string& name) {
-  const std::string first = name.substr(0, name.find('/'));
-  if (first.size() >= 4 && first.starts_with("__") && first.ends_with("__")) return std::nullopt;
   const std::size_t slash = name.rfind('/');
+  if (slash == std::string::npos && name.starts_with("__") && name.ends_with("__")) return std::nullopt;
   const std::size_t dot = name.find('.', slash == std::string::npos ? 0 : slash);
   if (dot == std::string::npos) return std::nullopt;
   std::string extension = name.substr(dot + 1);
@@ -191,13 +204,13 @@ struct Sample {
   throw BadData(shown_name(member) + ": " + reason);
 }
 
-// The number that a .cls member holds.
-std::int64_t class_in(const ImageFile& member) {
+// The number that a .cls member of the archive holds.
+std::int64_t class_in(const io::InputFile& archive, const ImageFile& member) {
   constexpr std::uint64_t kMost = 32;
   if (member.member->bytes.size > kMost)
     fail(member, std::to_string(member.member->bytes.size) + " bytes; needs a class's number");
-  std::string text;
-  for (const std::byte b : io::read_range(member.path, member.member->bytes)) text += static_cast<char>(b);
+  std::string text(member.member->bytes.size, '\0');
+  archive.read(member.member->bytes.offset, std::as_writable_bytes(std::span(text)));
   std::string_view digits = text;
   while (!digits.empty() && std::string_view(" \t\r\n").find(digits.back()) != std::string_view::npos)
     digits.remove_suffix(1);
@@ -234,7 +247,10 @@ class SampleReader {
  private:
   void begin(const ImageFile& member, const std::string& key) {
     end_sample();
-    if (archive_ != member.path) keys_.clear();
+    if (archive_ != member.path) {
+      keys_.clear();
+      file_.emplace(member.path);
+    }
     archive_ = member.path;
     if (!keys_.insert(key).second) fail(member, "apart from the other members of its sample");
     sample_ = {.key = key, .extensions = {}, .picture = {}, .label = {}};
@@ -244,11 +260,12 @@ class SampleReader {
     if (sample_.extensions.empty()) return;
     if (!sample_.picture) fail(archive_, "sample \"" + printable(sample_.key) + "\" has no picture");
     if (!sample_.label) fail(archive_, "sample \"" + printable(sample_.key) + "\" has no .cls");
-    classes_[class_in(*sample_.label)].push_back(std::move(*sample_.picture));
+    classes_[class_in(*file_, *sample_.label)].push_back(std::move(*sample_.picture));
   }
 
   std::string archive_;
-  std::set<std::string> keys_;  // of this archive
+  std::optional<io::InputFile> file_;  // the archive
+  std::set<std::string> keys_;         // of its samples
   Sample sample_;
   ByClass<std::int64_t> classes_;
 };
@@ -269,11 +286,18 @@ Trees trees_in(const DataSpec& spec, const std::string& files) {
 
 Dataset load_tar(const DataSpec& spec, const DataOptions& options) {
   const FolderOptions asked = folder_options(spec);
+  const std::string val = spec.word("val", "");
+  if (spec.has("val") && val.empty()) spec.refuse("val= needs archives");
+  if (val == spec.directory()) spec.refuse("val= names the archives that are trained on");
   Trees trees = trees_in(spec, spec.directory());
-  if (spec.has("val")) {
-    if (spec.word("val", "").empty()) spec.refuse("val= needs archives");
+  if (!val.empty()) {
     if (trees.test) spec.refuse("val= has no use: there is " + printable(trees.test->place));
-    trees.test = trees_in(spec, spec.word("val", "")).train;
+    Trees tested = trees_in(spec, val);
+    if (tested.test) {
+      spec.refuse("val=: there are both " + printable(tested.train.place) + " and " +
+                  printable(tested.test->place) + "; needs archives of class folders or samples alone");
+    }
+    trees.test = std::move(tested.train);
   }
   return load_class_folders(spec, asked, options, trees.train, trees.test ? &*trees.test : nullptr);
 }

@@ -68,7 +68,13 @@ Seeds tar_seeds() {
       test::tar_member({.name = "2", .size = test::tar_base_256(png.size()), .gnu = true}, png) +
       test::tar_end();
   const std::string global = test::tar_pax(test::pax_record("comment", "x"), 'g') + folders;
-  return {folders, samples, pax, gnu, global, gnu + gnu, folders + '\0', std::string("\x1f\x8b\x08")};
+  const std::string old =
+      test::tar_member({.name = "ds/", .type = '\0'}, "") +
+      test::tar_member({.name = "ds/train/", .size = std::string(12, ' '), .type = '5'}, "") +
+      test::tar_pax(test::pax_record("path", "") + test::pax_record("size", "")) +
+      test::tar_member({.name = "ds/train/a/1.png", .type = '7'}, png) + test::tar_file("ds/1.png", png) +
+      test::tar_end();
+  return {folders, samples, pax, gnu, global, old, gnu + gnu, folders + '\0', std::string("\x1f\x8b\x08")};
 }
 
 }  // namespace nagare::fuzz

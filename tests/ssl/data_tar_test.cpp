@@ -91,6 +91,28 @@ TEST_F(TarDataTest, GivesWhatAFolderOfTheSameFilesGives) {
   EXPECT_EQ(load("splits.tar").test.size(), 10);
 }
 
+TEST_F(TarDataTest, AFolderAroundTheOthersIsTakenOff) {
+  Files splits = tree_files("train/", 10);
+  std::ranges::move(tree_files("val/", 100), std::back_inserter(splits));
+  for (const auto& [name, content] : splits) directory.write("splits/" + name, content);
+  for (auto& [name, content] : splits) name = "./ds/" + name;
+  splits.emplace_back("./ds/logo.png", "passed over");
+  splits.emplace_back("./top.png", "passed over");
+  write("splits.tar", splits);
+  expect_as_folder("splits", "splits.tar");
+  EXPECT_EQ(load("splits.tar").test.size(), 10);
+  // A picture of its own makes it a class, where it has no train/ with class folders.
+  for (const char* other : {"ds/train/1.png", "ds/cat/1.png", "ds/cat/deep/1.png"}) {
+    write("class.tar", {{"ds/2.png", flat_png(2)}, {other, flat_png(3)}});
+    EXPECT_THAT(load("class.tar").class_names, ElementsAre("ds")) << other;
+  }
+  write("two.tar", {{"ds/train/a/1.png", flat_png(2)}, {"other/1.png", flat_png(3)}});
+  EXPECT_THAT(load("two.tar").class_names, ElementsAre("ds", "other"));
+  // A class may be called train.
+  write("train.tar", {{"train/cat/1.png", flat_png(2)}, {"train/train/deep/1.png", flat_png(3)}});
+  EXPECT_THAT(load("train.tar").class_names, ElementsAre("cat", "train"));
+}
+
 TEST_F(TarDataTest, TheSystemsArchivesGiveWhatTheFolderGives) {
   if (std::system("tar --version >/dev/null 2>&1") != 0) GTEST_SKIP() << "no tar on this machine";
   const std::string deep = "tree/train/cat/" + std::string(90, 'd') + "/" + std::string(90, 'n') + ".png";
@@ -137,6 +159,13 @@ TEST_F(TarDataTest, TestPicturesMayLieInArchivesOfTheirOwn) {
   write("both.tar", {{"train/a/1.png", flat_png(1)}, {"test/a/1.png", flat_png(2)}});
   EXPECT_THAT([&] { load("both.tar", ",val=" + val); },
               ThrowsMessage<BadConfig>(HasSubstr("val= has no use: there is")));
+  EXPECT_THAT([&] { load("train.tar", ",val=" + directory.string() + "/train.tar"); },
+              ThrowsMessage<BadConfig>(HasSubstr("val= names the archives that are trained on")));
+  EXPECT_THAT(
+      [&] { load("train.tar", ",val=" + directory.string() + "/both.tar"); },
+      ThrowsMessage<BadConfig>(AllOf(HasSubstr("val=: there are both "), HasSubstr("both.tar: train and "),
+                                     HasSubstr("both.tar: test; needs archives of class folders "
+                                               "or samples alone"))));
   const std::string other = write("other.tar", {{"c/1.png", flat_png(3)}});
   EXPECT_THAT([&] { load("train.tar", ",val=" + other); },
               ThrowsMessage<BadData>(HasSubstr("other.tar/c: no training images of this class")));
@@ -155,6 +184,11 @@ TEST_F(TarDataTest, ShardsAreTakenInOrder) {
   for (const char* series : {"s-{9..8}.tar", "s-{0..100000}.tar", "s-{0..99999999999999999999}.tar"})
     EXPECT_THAT([&] { load(series); }, ThrowsMessage<BadConfig>(HasSubstr("at most 100000 of them")))
         << series;
+  const std::string padded(19, '0');
+  write("s-" + padded + "7.tar", {{"a/1.png", flat_png(7)}});
+  EXPECT_THAT(levels(load("s-{" + padded + "7..7}.tar").train), ElementsAre(7));
+  for (const std::string& series : {"s-{0" + padded + "7..7}.tar", "s-{7..0" + padded + "7}.tar"})
+    EXPECT_THAT([&] { load(series); }, ThrowsMessage<BadConfig>(HasSubstr("21 digits, at most 20")));
   // No series of numbers: names as they are.
   for (const char* name : {"{a..b}.tar", "{1..}.tar", "{..}.tar", "{1.2}.tar", "{1..2.tar", "x{}..{.tar"}) {
     write(name, {{"a/1.png", flat_png(7)}});
@@ -169,7 +203,8 @@ TEST_F(TarDataTest, WebDatasetSamplesAreLabelledByTheirCls) {
                     {"n/a.CLS", "9"},
                     {"n/a.v1.JSON", "{}"},
                     {"n/a.PNG", flat_png(2)},
-                    {"__index__/x.cls", "5"},
+                    {"__index__", "5"},
+                    {"__meta.cls__", "5"},
                     {"README", ""},
                     {".hidden.cls", "7"}});
   write("w-1.tar", {{"n/b.cls", " 9"}, {"n/b.webp", flat_png(3)}});
@@ -182,6 +217,16 @@ TEST_F(TarDataTest, WebDatasetSamplesAreLabelledByTheirCls) {
   const Dataset tested = load("w-0.tar", ",val=" + directory.string() + "/w-{1..1}.tar");
   EXPECT_THAT(levels(tested.test), ElementsAre(3));
   EXPECT_THAT(tested.test.labels.classes, ElementsAre(0));
+}
+
+TEST_F(TarDataTest, UnderscoresMarkWhatIsPassedOverOnlyAtTheArchivesTop) {
+  write("x.tar", {{"__data__/s0.png", flat_png(1)},
+                  {"__data__/s0.cls", "3"},
+                  {"__s1__.png", flat_png(2)},
+                  {"__s1__.cls", "4"}});
+  const Dataset data = load("x.tar", ",test-fraction=0");
+  EXPECT_THAT(data.class_names, ElementsAre("3", "4"));
+  EXPECT_THAT(levels(data.train), ElementsAre(1, 2));
 }
 
 TEST_F(TarDataTest, SamplesThatAreNotWholeAreNamed) {
