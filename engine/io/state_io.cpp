@@ -47,13 +47,14 @@ std::string describe(const Shape& shape, const char* dtype) { return to_string(s
 // "" when every integer is one that its owner can use.
 std::string out_of_range(const nn::StateEntry& entry, const Tensor& loaded, const std::string& name) {
   if (!entry.range) return "";
-  const auto [min, max] = *entry.range;
+  const nn::IntegerRange range = *entry.range;
   const std::span<const std::int64_t> values(loaded.data<std::int64_t>(),
                                              static_cast<std::size_t>(loaded.numel()));
-  const auto bad = std::ranges::find_if(values, [&](std::int64_t v) { return v < min || v > max; });
+  const auto bad =
+      std::ranges::find_if(values, [&](std::int64_t v) { return v < range.min || v > range.max; });
   if (bad == values.end()) return "";
   return name + " holds " + std::to_string(*bad) + " at " + std::to_string(bad - values.begin()) + ", need " +
-         std::to_string(min) + " to " + std::to_string(max);
+         std::to_string(range.min) + " to " + std::to_string(range.max);
 }
 
 // "" when the file's tensor fits the entry.
