@@ -136,7 +136,8 @@ constexpr OptionRow kOptions[] = {
      .commands = kUsesData,
      .field = NAGARE_FIELD(data),
      .value = "SPEC",
-     .help = "where images come from: cifar10:DIR, folder:DIR, fractal:...; see nagare list data. Several "
+     .help = "where images come from: cifar10:DIR, folder:DIR, tar:FILE, fractal:...; see nagare list data. "
+             "Several "
              "(given again, or "
              "with semicolons between) are the domains of --stream domain",
      .joined = true},
