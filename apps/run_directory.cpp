@@ -191,6 +191,7 @@ RunDirectory::RunDirectory(const io::Path& path, bool resume) : path_(path) {
     release();
     throw;
   }
+  io::sync_name(path);  // whoever made it
   std::error_code none;
   if (!resume) std::filesystem::remove(path / kReportName, none);  // of a process that came to nothing here
   log_ = std::make_unique<io::AppendFile>(path / kLogName);

@@ -196,7 +196,7 @@ __device__ Choice most_similar(const Redundancy& p, const T* feature, const floa
     for (std::int64_t d = 0; d < p.dim; ++d) {
       s = fmaf(load(feature + slot * p.dim + d), load(feature + other * p.dim + d), s);
     }
-    if (s >= -INFINITY) best = better(best, {s, other, static_cast<int>(other)});
+    if (s > -INFINITY) best = better(best, {s, other, static_cast<int>(other)});
   }
   return block_best(best);
 }

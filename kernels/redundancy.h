@@ -14,7 +14,7 @@
 // lists    see RedundancyLists; clear() makes those of an empty buffer. They hold nothing that update() would not find
 //          again from the features: lists that were rebuilt lead to the same victims
 // scratch  scratch_bytes(device) bytes, 64-byte aligned; contents are of no interest afterwards
-// special  a NaN is similar to nothing
+// special  a NaN is similar to nothing, and so is a sum that overflows to -inf
 // accuracy exact ties; bit-identical from run to run and for any number of threads. The twins add in different orders, so
 //          pairs that differ in their last bits may be told apart differently
 // cost     update: changed x slots x dim multiply-adds, and slots more reads; rows are rescanned only when all of their

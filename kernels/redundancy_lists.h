@@ -24,7 +24,7 @@ NAGARE_HOST_DEVICE inline void raise_floor(const RedundancyLists& lists, std::in
 // the offers. What has no room, the newcomer or the last, is not above the floor then.
 NAGARE_HOST_DEVICE inline void offer_partner(const RedundancyLists& lists, std::int64_t slot, float s,
                                              std::int32_t partner) {
-  if (!(s >= lists.floor[slot])) return;
+  if (!(s >= lists.floor[slot]) || s == -INFINITY) return;
   float* similarity = lists.similarity + slot * kPartners;
   std::int32_t* partners = lists.partner + slot * kPartners;
   int at = kPartners;

@@ -109,17 +109,6 @@ void write_all(int descriptor, const void* data, std::size_t bytes, const Path& 
   }
 }
 
-// The name of a new directory survives a power cut. A parent that may be written but not read cannot be synced by itself.
-void sync_name_of(const Path& directory, const Path& parent) {
-  if (::faccessat(AT_FDCWD, parent.c_str(), R_OK, AT_EACCESS) == 0) return sync_directory(parent);
-  const int descriptor =
-      uninterrupted([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  if (descriptor < 0) fail<CannotWrite>("open the directory", directory);
-  const Descriptor closer(descriptor);
-  if (uninterrupted([&] { return ::syncfs(descriptor); }) != 0)
-    fail<CannotWrite>("sync the file system of", directory);
-}
-
 }  // namespace
 
 InputFile::InputFile(const Path& path) : path_(path), descriptor_(open_to_read(path)) {
@@ -218,6 +207,17 @@ void sync_directory(const Path& directory) {
     fail<CannotWrite>("sync the directory", directory);
 }
 
+void sync_name(const Path& directory) {
+  const Path parent = std::filesystem::absolute(directory / "").parent_path().parent_path();
+  if (::faccessat(AT_FDCWD, parent.c_str(), R_OK, AT_EACCESS) == 0) return sync_directory(parent);
+  const int descriptor =
+      uninterrupted([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  if (descriptor < 0) fail<CannotWrite>("open the directory", directory);
+  const Descriptor closer(descriptor);
+  if (uninterrupted([&] { return ::syncfs(descriptor); }) != 0)
+    fail<CannotWrite>("sync the file system of", directory);
+}
+
 NewFile::NewFile(const Path& path) : path_(path) {
   constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
   descriptor_ = uninterrupted([&] { return ::open(path.c_str(), kNew, 0666); });
@@ -307,7 +307,7 @@ void make_directories(const Path& path) {
     error = std::make_error_code(std::errc::not_a_directory);
   if (error)
     throw CannotWrite("cannot create the directory " + printable(path.string()) + ": " + error.message());
-  for (const Path& made : missing) sync_name_of(made, made.parent_path());
+  for (const Path& made : missing) sync_name(made);
 }
 
 }  // namespace nagare::io

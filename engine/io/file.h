@@ -105,6 +105,9 @@ class NewFile {
 
 // Names in the directory survive a power cut.
 void sync_directory(const Path& directory);
+// The directory's own name survives a power cut. Where its parent may be written but not read, the whole file system is
+// synced: nothing less can be.
+void sync_name(const Path& directory);
 // Gives `from` the name `to` in one step and syncs the directory of `to`. Where `to` is a directory that is there
 // already, the two change places.
 void rename_directory(const Path& from, const Path& to);

@@ -168,9 +168,25 @@ void MinRedundancyBuffer::drop_redundant(std::int64_t count) {
   kernels::cpu::redundancy_evict(p, features_.data<float>(), age.data(), count, lists(), victims.data(),
                                  scratch.raw(), nullptr);
   for (const std::int64_t slot : victims) {
+    if (slot < 0) throw std::logic_error("minimum-redundancy buffer: nothing is left to drop");
     drop(slot);
     known_[static_cast<std::size_t>(slot)] = {};
   }
+}
+
+// "" when each entry arrived by itself, and before those that will.
+std::string MinRedundancyBuffer::problem_of_arrivals() const {
+  const auto* arrival = arrival_.data<std::int64_t>();
+  const std::int64_t next = *next_arrival_.data<std::int64_t>();
+  std::int64_t before = -1;
+  for (const std::int64_t slot : by_age()) {
+    if (arrival[slot] == before)
+      return "minimum-redundancy buffer: two of its images arrived as number " + std::to_string(before);
+    before = arrival[slot];
+  }
+  if (before < next) return "";
+  return "minimum-redundancy buffer: it holds image " + std::to_string(before) + " of " +
+         std::to_string(next) + " that have arrived";
 }
 
 void MinRedundancyBuffer::list_state(nn::StateList& list) const {
@@ -181,14 +197,7 @@ void MinRedundancyBuffer::list_state(nn::StateList& list) const {
   list.add("lifespan", lifespan_, nn::kCount);
   list.add("uses", uses_, nn::kCount);
   list.add("next_arrival", next_arrival_, nn::kCount);
-  list.add_check([this] {
-    const std::int64_t newest =
-        *std::max_element(arrival_.data<std::int64_t>(), arrival_.data<std::int64_t>() + arrival_.numel());
-    const std::int64_t next = *next_arrival_.data<std::int64_t>();
-    if (newest < next) return std::string();
-    return "minimum-redundancy buffer: it holds image " + std::to_string(newest) + " of " +
-           std::to_string(next) + " that have arrived";
-  });
+  list.add_check([this] { return problem_of_arrivals(); });
 }
 
 }  // namespace nagare::ssl

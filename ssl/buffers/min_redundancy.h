@@ -18,6 +18,7 @@
 // source    Purushwalkam et al., ECCV 2022, section 4.2 (minimum redundancy replay)
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/nn/state.h"
@@ -56,6 +57,7 @@ class MinRedundancyBuffer {
  private:
   std::vector<std::int64_t> changed_since_last(std::vector<std::int64_t>& age);
   kernels::RedundancyLists lists() const;
+  std::string problem_of_arrivals() const;
   void drop(std::int64_t slot);
   void drop_oldest(std::int64_t count);
   void drop_redundant(std::int64_t count);

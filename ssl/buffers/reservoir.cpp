@@ -4,7 +4,15 @@
 #include <stdexcept>
 #include <string>
 
+#include "engine/device/errors.h"
+
 namespace nagare::ssl {
+namespace {
+
+// Slots are drawn by 32 random bits.
+constexpr std::int64_t kMostPresented = (std::int64_t{1} << 32) - 2;
+
+}  // namespace
 
 Reservoir::Reservoir(std::int64_t capacity, const Shape& image_shape, std::uint64_t seed, Device device,
                      std::int64_t payload)
@@ -30,6 +38,10 @@ void Reservoir::insert(const Batch& batch, const Tensor& rows) {
   std::int64_t& seen = seen_.data<std::int64_t>()[0];
   const std::int64_t before = seen_.data<std::int64_t>()[1];
   const std::int64_t capacity = stored_.ids.numel();
+  if (seen + static_cast<std::int64_t>(batch.ids.size()) > kMostPresented) {
+    throw BadConfig("reservoir: more than " + std::to_string(kMostPresented) +
+                    " images are presented to it: need a shorter stream");
+  }
   for (std::size_t i = 0; i < batch.ids.size(); ++i, ++seen) {
     std::int64_t slot = seen - before;
     if (slot >= capacity) {
@@ -77,8 +89,7 @@ std::vector<std::int64_t> Reservoir::ids() const {
 void Reservoir::list_state(nn::StateList& list) const {
   list.add("images", stored_.images, nn::Role::buffer);
   list.add("ids", stored_.ids, kStoredIds);
-  // Behind 2^32 there is no number that could draw a slot.
-  list.add("seen", seen_, {.min = 0, .max = std::int64_t{1} << 31});
+  list.add("seen", seen_, {.min = 0, .max = kMostPresented});
   if (payload_.defined()) list.add("payload", payload_, nn::Role::buffer);
   list.add_check([this] {
     const auto* seen = seen_.data<std::int64_t>();

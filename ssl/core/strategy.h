@@ -44,6 +44,13 @@ struct Update {
   const Progress& progress;
 };
 
+// Where in the stream a run is.
+struct Place {
+  std::int64_t tasks_begun = 0;  // as begin_task() told
+  std::int64_t arriving =
+      0;  // images of the batch that arrive() told of and finish() has not; 0: between batches
+};
+
 class Strategy {
  public:
   virtual ~Strategy() = default;
@@ -77,6 +84,10 @@ class Strategy {
   // The training images that it holds now, in any order: for reports, which count them by task. None: it keeps no
   // images.
   virtual std::vector<std::int64_t> stored_ids() const { return {}; }
+  // All of them, also those that it does not train on yet.
+  virtual std::vector<std::int64_t> held_ids() const { return stored_ids(); }
+  // "" when what list_state() names can be so there, else what cannot: the file it was loaded from may be anybody's.
+  virtual std::string problem_at(const Place& /*place*/) const { return ""; }
   // Buffers, counters and parameters of its own; images that it holds are listed too.
   virtual void list_state(nn::StateList& list) const = 0;
 };

@@ -55,6 +55,12 @@ class AveragedGradientMemory final : public Strategy {
 
   std::vector<Metric> metrics() const override { return {{"agem_violated", violated_ ? 1.0 : 0.0}}; }
   std::vector<std::int64_t> stored_ids() const override { return ids_of(memory_.stored(), memory_.by_age()); }
+  std::vector<std::int64_t> held_ids() const override {
+    std::vector<std::int64_t> ids = stored_ids();
+    const std::vector<std::int64_t> drawn = sample_->ids();
+    ids.insert(ids.end(), drawn.begin(), drawn.end());
+    return ids;
+  }
 
   void list_state(nn::StateList& list) const override {
     {

@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "engine/device/errors.h"
 #include "ssl/buffers/min_redundancy.h"
 #include "ssl/strategies/buffer_only.h"
 
@@ -22,10 +21,7 @@ class MinRed : public Strategy {
                  .image_shape = context.image_shape,
                  .device = context.device}) {}
 
-  void arrive(const Batch& batch) override {
-    if (buffer_.size() > context_.capacity) refuse_content();
-    buffer_.insert(batch);
-  }
+  void arrive(const Batch& batch) override { buffer_.insert(batch); }
 
   void after_step(const Update& update) override {
     buffer_.update_features(trained_slots_, update.output.embedding, options_.feature_keep);
@@ -44,11 +40,11 @@ class MinRed : public Strategy {
     return draw_from(slots, count, replay_key(context_.seed, progress.step));
   }
 
-  // No run leaves a buffer so: a checkpoint that somebody made does.
-  [[noreturn]] void refuse_content() const {
-    throw BadCheckpoint("minred: the buffer holds " + std::to_string(buffer_.size()) +
-                        " images with room for " + std::to_string(context_.capacity) +
-                        ", and not those that have arrived last");
+  // Between batches the buffer has room for the next one.
+  std::string problem_of_size(std::int64_t least, std::int64_t most) const {
+    if (buffer_.size() >= least && buffer_.size() <= most) return "";
+    return "minred: " + std::to_string(buffer_.size()) + " images in the buffer, need " +
+           std::to_string(least) + " to " + std::to_string(most) + " there";
   }
 
   StrategyContext context_;
@@ -63,7 +59,6 @@ class StreamReplay final : public MinRed {
 
   Batch compose(const Batch& batch, const Progress& progress) override {
     std::vector<std::int64_t> older = buffer_.by_age();  // its last entries are the arriving images, in order
-    if (older.size() < batch.ids.size()) refuse_content();
     const auto arrived = older.end() - static_cast<std::ptrdiff_t>(batch.ids.size());
     trained_slots_.assign(arrived, older.end());
     older.erase(arrived, older.end());
@@ -75,6 +70,11 @@ class StreamReplay final : public MinRed {
   std::int64_t most_replayed(std::int64_t earlier) const override { return context_.most_drawn(earlier); }
 
   void finish(const Batch& /*batch*/) override { buffer_.evict(context_.capacity); }
+
+  // The batch under way lies in it.
+  std::string problem_at(const Place& place) const override {
+    return problem_of_size(place.arriving, context_.capacity + place.arriving);
+  }
 };
 
 class BufferOnly final : public MinRed {
@@ -91,6 +91,10 @@ class BufferOnly final : public MinRed {
     if (buffer_.size() < context_.capacity && !options_.train_while_filling) return nothing_of(batch);
     trained_slots_ = pick(buffer_.by_age(), static_cast<std::int64_t>(batch.ids.size()), progress);
     return with_replay(nothing_of(batch), buffer_.stored(), trained_slots_);
+  }
+
+  std::string problem_at(const Place& /*place*/) const override {
+    return problem_of_size(0, context_.capacity);
   }
 };
 

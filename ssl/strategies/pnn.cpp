@@ -35,12 +35,13 @@ class ProgressiveNetworks final : public Strategy {
 
   void list_state(nn::StateList& list) const override {
     list.add("tasks", tasks_, {.min = 0, .max = columns_->columns()});
-    list.add_check([this] {
-      const std::int64_t tasks = *tasks_.data<std::int64_t>();
-      if (columns_->in_use() == std::max<std::int64_t>(tasks, 1)) return std::string();
-      return "pnn: " + std::to_string(columns_->in_use()) + " columns in use after " + std::to_string(tasks) +
-             " tasks were begun";
-    });
+  }
+
+  std::string problem_at(const Place& place) const override {
+    const std::int64_t tasks = *tasks_.data<std::int64_t>();
+    if (tasks == place.tasks_begun && columns_->in_use() == std::max<std::int64_t>(tasks, 1)) return "";
+    return "pnn: " + std::to_string(columns_->in_use()) + " columns in use and " + std::to_string(tasks) +
+           " tasks begun, where " + std::to_string(place.tasks_begun) + " were";
   }
 
  private:

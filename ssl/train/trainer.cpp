@@ -353,7 +353,7 @@ StepOutput Trainer::method_loss(const Views& views, const Batch& batch, Pass pas
   std::vector<std::int64_t> classes;
   for (const std::int64_t id : batch.ids) {
     const auto image = static_cast<std::size_t>(image_of(id, dataset_.train.size()));
-    classes.push_back(dataset_.train.labels.classes[image]);
+    classes.push_back(dataset_.train.labels.classes.at(image));
   }
   const auto count = static_cast<std::int64_t>(classes.size());
   return supervised->supervised_loss(views, {.classes = Tensor::from(classes, {count}, options_.device)},
@@ -440,8 +440,8 @@ void Trainer::list_state(nn::StateList& list) const {
   list.add("position", position_, {.min = 0, .max = planned_steps()});
   list.add("evaluations", evaluations_.tensor(), nn::Role::buffer);
   list.add_check([this] { return problem_of_position(); });
-  list.add_check([this] { return evaluations_.problem(); });
-  list.add_check([this] { return problem_of_stored_images(); });
+  list.add_check([this] { return problem_of_evaluations(); });
+  list.add_check([this] { return problem_of_strategy(); });
 }
 
 // "" when the three counters tell of one place in the stream.
@@ -457,14 +457,44 @@ std::string Trainer::problem_of_position() const {
          std::to_string(options_.steps_per_batch) + " updates on the next";
 }
 
-// "" when the strategy holds images of this stream alone.
-std::string Trainer::problem_of_stored_images() const {
-  const std::vector<std::int64_t> stored = strategy_->stored_ids();
-  if (stored.empty()) return "";
+// "" when no evaluation is told of that lies ahead.
+std::string Trainer::problem_of_evaluations() const {
+  const auto* counters = position_.data<std::int64_t>();
+  const std::string problem = evaluations_.problem();
+  if (!problem.empty()) return problem;
+  if (evaluations_.last_update() > counters[kSteps]) {
+    return "evaluations: one of update " + std::to_string(evaluations_.last_update()) + ", after " +
+           std::to_string(counters[kSteps]) + " updates";
+  }
+  std::vector<bool> ended(static_cast<std::size_t>(stream_.tasks));
+  for (std::int64_t i = 0; i < counters[kBatches]; ++i)
+    if (ends_task(stream_, i))
+      ended[static_cast<std::size_t>(stream_.batches[static_cast<std::size_t>(i)].task)] = true;
+  for (std::int64_t task = 0; task < stream_.tasks; ++task) {
+    if (evaluations_.has_task(task) && !ended[static_cast<std::size_t>(task)])
+      return "evaluations: one after task " + std::to_string(task + 1) + ", which has not ended";
+  }
+  return "";
+}
+
+// "" when the strategy can be so at this position, and holds images of this stream alone.
+std::string Trainer::problem_of_strategy() const {
+  const auto* counters = position_.data<std::int64_t>();
+  const bool under_way = counters[kStepsOnBatch] > 0;
+  const std::int64_t begun = counters[kBatches] + (under_way ? 1 : 0);
+  Place place;
+  for (std::int64_t i = 0; i < begun; ++i) place.tasks_begun += tells_beginning(stream_, i) ? 1 : 0;
+  if (under_way) {
+    const StreamBatch& batch = stream_.batches[static_cast<std::size_t>(counters[kBatches])];
+    place.arriving = static_cast<std::int64_t>(batch.ids.size());
+  }
+  const std::string problem = strategy_->problem_at(place);
+  const std::vector<std::int64_t> held = strategy_->held_ids();
+  if (!problem.empty() || held.empty()) return problem;
   std::int64_t last = -1;
   for (const StreamBatch& batch : stream_.batches)
     for (const std::int64_t id : batch.ids) last = std::max(last, id);
-  for (const std::int64_t id : stored) {
+  for (const std::int64_t id : held) {
     const bool known = id >= 0 && id <= last;
     if (known && arrivals_[static_cast<std::size_t>(image_of(id, dataset_.train.size()))].task >= 0) continue;
     return "the strategy holds image " + std::to_string(id) + ", which the stream has not";

@@ -156,7 +156,8 @@ class Trainer final : private Learner {
   std::optional<Evaluation> evaluate(TrainObserver& observer);
   std::vector<std::int64_t> stored_by_task() const;
   std::string problem_of_position() const;
-  std::string problem_of_stored_images() const;
+  std::string problem_of_evaluations() const;
+  std::string problem_of_strategy() const;
 
   const Dataset& dataset_;
   Stream stream_;

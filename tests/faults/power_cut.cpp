@@ -1,6 +1,8 @@
 #include "tests/faults/power_cut.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <map>
@@ -120,7 +122,7 @@ class Disk {
 
 }  // namespace
 
-void settle(const fs::path& tree, const fs::path& kept) {
+Settled::Settled(const fs::path& tree, const fs::path& kept) {
   fs::remove_all(kept);
   fs::create_directories(kept / "files");
   fs::create_directories(kept / "names");
@@ -132,6 +134,13 @@ void settle(const fs::path& tree, const fs::path& kept) {
     write_all(kept / (object.directory ? "names" : "files") / std::to_string(inode),
               object.directory ? names : object.content);
   }
+  descriptors_.push_back(open(tree.c_str(), O_PATH | O_CLOEXEC));
+  for (const auto& entry : fs::recursive_directory_iterator(tree))
+    descriptors_.push_back(open(entry.path().c_str(), O_PATH | O_CLOEXEC));
+}
+
+Settled::~Settled() {
+  for (const int descriptor : descriptors_) close(descriptor);
 }
 
 void cut_power(const fs::path& tree, const fs::path& kept, Unsynced unsynced, std::uint64_t seed,

@@ -61,9 +61,9 @@ const std::vector<Kind>& kinds() {
       {"killed", kWriting, kKill, false, {128 + SIGKILL}, ""},
       {"no-memory", kMemory, ENOMEM, false, {0, 8}, "memory"},
       {"no-thread", kThreads, EAGAIN, true, {0, 8}, "thread"},
-      {"power-cut", kWriting, kKill, false, {128 + SIGKILL}, "", Unsynced::lost},
-      {"power-cut-mixed", kWriting, kKill, false, {128 + SIGKILL}, "", Unsynced::mixed},
-      {"power-cut-names", kWriting, kKill, false, {128 + SIGKILL}, "", Unsynced::names_only},
+      {"power-cut", kWriting, kKill, false, {0, 128 + SIGKILL}, "", Unsynced::lost},
+      {"power-cut-mixed", kWriting, kKill, false, {0, 128 + SIGKILL}, "", Unsynced::mixed},
+      {"power-cut-names", kWriting, kKill, false, {0, 128 + SIGKILL}, "", Unsynced::names_only},
       {"read-error", kReading, EIO, false, {0, 4, 5, 6}, "Input/output error"},
       {"short", kReading | kWriting, kShort, false, {0}, ""},
       {"write-error", kWriting, EIO, false, {0, 6}, "Input/output error"},
@@ -157,6 +157,14 @@ std::vector<std::string> checkpoints_in(const fs::path& run) {
   return names;
 }
 
+// Whether one is being written.
+bool begun_checkpoint(const fs::path& run) {
+  if (!fs::exists(run / "checkpoints")) return false;
+  return std::ranges::any_of(fs::directory_iterator(run / "checkpoints"), [](const auto& entry) {
+    return entry.path().filename().string().starts_with(".tmp-step-");
+  });
+}
+
 using Files = std::map<std::string, std::string>;
 
 // Without old checkpoints of which the run said that it could not remove them: its last one has none after it that would.
@@ -217,7 +225,8 @@ class Sweep {
 
   test::Outcome launch(const Kind& kind, std::uint64_t at, const fs::path& run) {
     const bool power_cut = kind.power_cut.has_value() && at > 0;
-    if (power_cut) settle(disk_, work_ / "kept");
+    std::optional<Settled> settled;
+    if (power_cut) settled.emplace(disk_, work_ / "kept");
     plan_.begin(kind, at, power_cut ? (work_ / "kept").string() : "");
     std::map<std::string, std::string> environment = environment_;
     environment["LD_PRELOAD"] = interposed_library();
@@ -229,6 +238,7 @@ class Sweep {
 
   void lose_unsynced(Unsynced unsynced, std::uint64_t seed) {
     written_ = checkpoints_in(run_);
+    if (!written_.empty() && !begun_checkpoint(run_)) written_.pop_back();  // its save may not have returned
     cut_power(disk_, work_ / "kept", unsynced, seed, work_ / "after");
     fs::remove_all(disk_);
     fs::rename(work_ / "after", disk_);
@@ -236,9 +246,9 @@ class Sweep {
 
   // A checkpoint is safe when the next one begins to be written.
   bool keeps_safe_checkpoints() const {
-    if (written_.size() < 2) return true;
+    if (written_.empty()) return true;
     const std::vector<std::string> left = checkpoints_in(run_);
-    return !left.empty() && left.back() >= written_[written_.size() - 2];
+    return !left.empty() && left.back() >= written_.back();
   }
 
   const Plan& plan() const { return plan_.current(); }
@@ -274,6 +284,13 @@ class Sweep {
       ++codes[outcome.exit_code];
       const std::string wrong = judge(kind, outcome);
       if (!wrong.empty()) report(kind, half, at, wrong);
+    }
+    if (kind.power_cut && arguments_.share == 1 && (arguments_.at == 0 || arguments_.at == calls + 1)) {
+      ++tried;  // after the end: nothing of the run may be lost
+      const test::Outcome outcome = launch(kind, calls + 1, fresh(half));
+      ++codes[outcome.exit_code];
+      const std::string wrong = outcome.exit_code != 0 ? outcome.err : judge(kind, outcome);
+      if (!wrong.empty()) report(kind, half, calls + 1, wrong);
     }
     tried_ += tried;
     std::string ends;

@@ -15,8 +15,10 @@ using Tensors = std::vector<io::NamedTensor>;
 const std::vector<ssl::test::TinyRun>& runs() {
   static const std::vector<ssl::test::TinyRun> all = [] {
     std::vector<ssl::test::TinyRun> made = {
+        {.strategy = "agem", .method = "supervised"},
         {.strategy = "cla", .options = {{"variant", "hybrid"}}},
         {.strategy = "der++"},
+        {.strategy = "ewc"},
         {.strategy = "fifo"},
         {.strategy = "finetune", .method = "dino"},
         {.strategy = "finetune", .method = "moco"},
@@ -28,6 +30,7 @@ const std::vector<ssl::test::TinyRun>& runs() {
         {.strategy = "osiris"},
         {.strategy = "pnn"},
         {.strategy = "scale"},
+        {.strategy = "si"},
     };
     for (ssl::test::TinyRun& run : made) run.epochs = run.steps_per_batch = 2;
     return made;
@@ -54,13 +57,14 @@ const Base& base_of(std::size_t run) {
   static std::vector<Base> bases(runs().size());
   Base& base = bases[run];
   if (base.tensors.empty()) {
-    base.tensors = ssl::test::state_at(runs()[run], run % 2 == 0 ? 3 : 12);
+    base.tensors = ssl::test::state_at(runs()[run], 7);
     base.places = places(base.tensors);
   }
   return base;
 }
 
-// Which tensor, which element, and its new bytes.
+// Which tensor, which element (128: every one), and its new bytes.
+constexpr std::uint8_t kEvery = 128;
 struct Edit {
   std::uint8_t place;
   std::uint8_t element;
@@ -73,6 +77,12 @@ void apply(const Edit& edit, const Base& base, Tensors& tensors) {
   tensor = tensor.clone();
   const std::size_t size = size_of(tensor.dtype());
   // The ends are reached by small numbers.
+  if (edit.element == kEvery) {
+    for (std::int64_t i = 0; i < tensor.numel(); ++i)
+      std::memcpy(static_cast<std::byte*>(tensor.raw()) + static_cast<std::size_t>(i) * size, edit.bytes,
+                  size);
+    return;
+  }
   const std::int64_t element = edit.element < 128
                                    ? edit.element % tensor.numel()
                                    : tensor.numel() - 1 - (255 - edit.element) % tensor.numel();

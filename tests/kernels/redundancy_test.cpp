@@ -262,6 +262,34 @@ TEST_P(RedundancyEdges, ANanIsSimilarToNothing) {
   EXPECT_EQ(kept.evict(40).back(), 11);
 }
 
+// Column 0 alone is a large product, and every pair has a column of its own with one larger and negative: in one order of the sum it
+// overflows downwards, in another it does not. Every victim is an entry, and each goes once.
+TEST_P(RedundancyEdges, WhatOverflowsIsStillEvictedOnce) {
+  constexpr std::int64_t kSlots = 16;
+  constexpr std::int64_t kDim = 1 + kSlots * (kSlots - 1) / 2;
+  for (const float large : {1.8e19F, 2e19F, 3e19F, 1e30F}) {
+    Kept<float> kept(device, kSlots, kDim);
+    std::vector<std::int64_t> all;
+    std::int64_t column = 1;
+    for (std::int64_t i = 0; i < kSlots; ++i) {
+      all.push_back(i);
+      kept.ages[static_cast<std::size_t>(i)] = i;
+      for (std::int64_t d = 0; d < kDim; ++d) kept.features(i, d) = 0.0;
+      kept.features(i, 0) = 1.73e19F;
+    }
+    for (std::int64_t i = 0; i < kSlots; ++i) {
+      for (std::int64_t j = i + 1; j < kSlots; ++j, ++column) {
+        kept.features(i, column) = large;
+        kept.features(j, column) = -large;
+      }
+    }
+    kept.update(all);
+    std::vector<std::int64_t> victims = kept.evict(kSlots);
+    std::ranges::sort(victims);
+    EXPECT_EQ(victims, all) << "values of " << large;
+  }
+}
+
 TEST(RedundancyErrors, NonsenseIsRefusedByName) {
   const auto refused =
       testing::ThrowsMessage<std::invalid_argument>(testing::HasSubstr("redundancy: features (0, 3)"));

@@ -1,6 +1,6 @@
 // A checkpoint is anybody's file. Whatever whole numbers its state holds, a run refuses it or goes on without harm; what harm
 // would be, the sanitizers say.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <limits>
 #include <set>
@@ -37,15 +37,16 @@ std::string kind_of(const std::string& name) {
   return common ? name.substr(name.rfind('.')) : name;
 }
 
-struct HostileStateTest : testing::TestWithParam<TinyRun> {};
+struct HostileRunTest : testing::TestWithParam<TinyRun> {};
 
-TEST_P(HostileStateTest, IsRefusedOrGoesOn) {
+TEST_P(HostileRunTest, IsRefusedOrGoesOn) {
   TinyRun run = GetParam();
   run.epochs = run.steps_per_batch = 2;
   constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
   constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
   std::size_t refused = 0;
-  for (const std::int64_t at : {3, 12}) {  // on the second batch; between batches of the second task
+  // On the second batch; three updates further a task ends, the next begins, or the run ends.
+  for (const std::int64_t at : {3, 7, 15}) {
     const std::vector<io::NamedTensor> good = state_at(run, at);
     ASSERT_EQ(outcome_of(run, good), "goes on");
     std::set<std::string> tried;
@@ -71,7 +72,7 @@ TEST_P(HostileStateTest, IsRefusedOrGoesOn) {
 }
 
 // Numbers that are none: whatever is computed from them, it is computed inside its arrays.
-TEST_P(HostileStateTest, NotFiniteDivergesOrGoesOn) {
+TEST_P(HostileRunTest, NotFiniteDivergesOrGoesOn) {
   TinyRun run = GetParam();
   run.epochs = run.steps_per_batch = 2;
   const std::vector<io::NamedTensor> good = state_at(run, 3);
@@ -100,8 +101,67 @@ TEST_P(HostileStateTest, NotFiniteDivergesOrGoesOn) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, HostileStateTest, testing::ValuesIn(every_strategy()), run_name);
-INSTANTIATE_TEST_SUITE_P(Variants, HostileStateTest, testing::ValuesIn(other_variants()), run_name);
+// Values that are each in their range, and together of no run.
+struct Change {
+  std::string name;
+  std::vector<std::int64_t> elements;  // none: every one
+  double value;
+};
+
+std::string reason_of(const TinyRun& given, const std::vector<Change>& changes) {
+  TinyRun run = given;
+  run.epochs = run.steps_per_batch = 2;
+  std::vector<io::NamedTensor> tensors = state_at(run, 7);
+  for (const Change& change : changes) {
+    Tensor& tensor = std::ranges::find(tensors, change.name, &io::NamedTensor::name)->tensor;
+    for (std::int64_t i = 0; i < tensor.numel(); ++i) {
+      const auto& chosen = change.elements;
+      if (!chosen.empty() && std::ranges::find(chosen, i) == chosen.end()) continue;
+      if (tensor.dtype() == DType::i64) {
+        tensor.data<std::int64_t>()[i] = static_cast<std::int64_t>(change.value);
+      } else {
+        tensor.data<double>()[i] = change.value;
+      }
+    }
+  }
+  const auto trainer = tiny_trainer(run);
+  try {
+    load(*trainer, tensors);
+  } catch (const BadCheckpoint& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(HostileStateTest, WhatIsOfNoRunIsRefusedBeforeItGoesOn) {
+  using testing::HasSubstr;
+  const TinyRun er{.strategy = "er"};
+  const TinyRun minred{.strategy = "minred", .options = {{"variant", "stream-replay"}}};
+  EXPECT_THAT(reason_of(er, {{"strategy.reservoir.seen", {1}, 1e6}}),
+              HasSubstr("reservoir: emptied after 1000000"));
+  EXPECT_THAT(reason_of(er, {{"strategy.reservoir.ids", {}, -1}}), HasSubstr("holds image -1"));
+  EXPECT_THAT(reason_of(er, {{"strategy.reservoir.ids", {0}, 32}}), HasSubstr("holds image 32"));
+  EXPECT_THAT(reason_of(er, {{"trainer.position", {0}, 6}}),
+              HasSubstr("6 updates after 3 of 8 batches and 1 of 2"));
+  EXPECT_THAT(reason_of(er, {{"trainer.position", {1}, 8}, {"trainer.position", {2}, 1}}),
+              HasSubstr("position: "));
+  EXPECT_THAT(reason_of(er, {{"trainer.evaluations", {}, 100}}), HasSubstr("of update 100, after 7"));
+  EXPECT_THAT(reason_of(er, {{"trainer.evaluations", {}, 2.5}}), HasSubstr("at update 2.5"));
+  EXPECT_THAT(reason_of(er, {{"trainer.evaluations", {}, 4}}),
+              HasSubstr("after task 1, which has not ended"));
+  EXPECT_THAT(reason_of({.strategy = "agem", .method = "supervised"}, {{"strategy.sample.ids", {0}, -1}}),
+              HasSubstr("holds image -1"));
+  EXPECT_THAT(reason_of({.strategy = "pnn"}, {{"strategy.tasks", {}, 2}, {"method.backbone.in_use", {}, 2}}),
+              HasSubstr("2 columns in use and 2 tasks begun, where 1 were"));
+  EXPECT_THAT(reason_of(minred, {{"strategy.buffer.arrival", {}, -1}}),
+              HasSubstr("0 images in the buffer, need 8"));
+  EXPECT_THAT(reason_of(minred, {{"strategy.buffer.arrival", {}, 3}}), HasSubstr("arrived as number 3"));
+  EXPECT_THAT(reason_of(minred, {{"strategy.buffer.next_arrival", {}, 2}}),
+              HasSubstr("of 2 that have arrived"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, HostileRunTest, testing::ValuesIn(every_strategy()), run_name);
+INSTANTIATE_TEST_SUITE_P(Variants, HostileRunTest, testing::ValuesIn(other_variants()), run_name);
 
 }  // namespace
 }  // namespace nagare::ssl
