@@ -163,17 +163,20 @@ Trees trees_of_folders(const std::string& files, const std::vector<ImageFile>& m
     return tree_of(part.empty() ? files : files + ": " + part.substr(0, part.size() - 1),
                    folders_below(part, pictures));
   };
+  // As with directories: a split is there when anything lies in it.
+  const auto is_there = [&](const std::string& folder) {
+    return std::ranges::any_of(
+        pictures, [&](const ImageFile& picture) { return name_of(picture).starts_with(root + folder); });
+  };
+  if (!is_there("train/")) {
+    ClassTree all = tree("");
+    if (all.folders.empty()) fail(files, "neither class folders with pictures in it nor samples with a .cls");
+    return {.train = std::move(all), .test = std::nullopt};
+  }
   ClassTree train = tree("train/");
-  if (train.folders.empty()) {
-    train = tree("");
-    if (train.folders.empty())
-      fail(files, "neither class folders with pictures in it nor samples with a .cls");
-    return {.train = std::move(train), .test = std::nullopt};
-  }
-  for (const char* folder : {"val/", "test/"}) {
-    ClassTree test = tree(folder);
-    if (!test.folders.empty()) return {.train = std::move(train), .test = std::move(test)};
-  }
+  if (train.folders.empty()) fail(train.place, "no class folders with pictures in it");
+  for (const char* folder : {"val/", "test/"})
+    if (is_there(folder)) return {.train = std::move(train), .test = tree(folder)};
   return {.train = std::move(train), .test = std::nullopt};
 }
 
@@ -184,8 +187,9 @@ struct SampleName {
 };
 
 std::optional<SampleName> sample_name(const std::string& name) {
+  const std::string first = name.substr(0, name.find('/'));
+  if (first.size() >= 4 && first.starts_with("__") && first.ends_with("__")) return std::nullopt;
   const std::size_t slash = name.rfind('/');
-  if (slash == std::string::npos && name.starts_with("__") && name.ends_with("__")) return std::nullopt;
   const std::size_t dot = name.find('.', slash == std::string::npos ? 0 : slash);
   if (dot == std::string::npos) return std::nullopt;
   std::string extension = name.substr(dot + 1);

@@ -14,7 +14,7 @@
 //               number, 0 to 999,999; other extensions are passed over. Classes are ordered and named by their
 //               numbers
 // val=FILES   test pictures in archives of their own, in the same layout: class folders, or samples
-// passed over names of which a part begins with a dot; in WebDataset also __X__, without a slash, and those without a dot
+// passed over names of which a part begins with a dot; in WebDataset also those whose first part is __X__, and those without a dot
 // errors      BadData naming archive and member: those of engine/io/tar.h; no class; a sample without picture or
 //             class, with two of one, whose members are apart, or whose class is no number; those of class_folders.h.
 //             BadConfig: a series that ends before it begins, is too long or has too many digits; val= where the archive

@@ -1,6 +1,7 @@
 #include "ssl/strategies/ccl.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "engine/autograd/tape.h"
@@ -102,6 +103,12 @@ class ContinualContrast final : public Strategy {
   }
 
   std::vector<std::int64_t> stored_ids() const override { return ids_of(memory_.stored(), memory_.by_age()); }
+  std::vector<std::int64_t> held_ids() const override {
+    std::vector<std::int64_t> ids = stored_ids();
+    for (const SeenImages* marks : {&*seen_, &*pass_})
+      std::ranges::copy(marks->ids(), std::back_inserter(ids));
+    return ids;
+  }
 
   void list_state(nn::StateList& list) const override {
     const auto add = [&](const char* name, const auto& part) {

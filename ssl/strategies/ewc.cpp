@@ -38,6 +38,9 @@ class ElasticWeights final : public Strategy {
     ++*tasks_.data<std::int64_t>();
   }
 
+  // Marks, of images whose Fisher information is to be taken.
+  std::vector<std::int64_t> held_ids() const override { return seen_->ids(); }
+
   void list_state(nn::StateList& list) const override {
     list.add("fisher", fisher_, nn::Role::buffer);
     list.add("anchor", anchor_, nn::Role::buffer);

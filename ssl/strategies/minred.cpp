@@ -93,8 +93,8 @@ class BufferOnly final : public MinRed {
     return with_replay(nothing_of(batch), buffer_.stored(), trained_slots_);
   }
 
-  std::string problem_at(const Place& /*place*/) const override {
-    return problem_of_size(0, context_.capacity);
+  std::string problem_at(const Place& place) const override {
+    return problem_of_size(std::min(place.arriving, context_.capacity), context_.capacity);
   }
 };
 

@@ -134,9 +134,12 @@ Settled::Settled(const fs::path& tree, const fs::path& kept) {
     write_all(kept / (object.directory ? "names" : "files") / std::to_string(inode),
               object.directory ? names : object.content);
   }
-  descriptors_.push_back(open(tree.c_str(), O_PATH | O_CLOEXEC));
-  for (const auto& entry : fs::recursive_directory_iterator(tree))
-    descriptors_.push_back(open(entry.path().c_str(), O_PATH | O_CLOEXEC));
+  const auto hold = [&](const fs::path& path) {
+    descriptors_.push_back(open(path.c_str(), O_PATH | O_CLOEXEC));
+    if (descriptors_.back() < 0) throw std::runtime_error("cannot hold on to " + path.string());
+  };
+  hold(tree);
+  for (const auto& entry : fs::recursive_directory_iterator(tree)) hold(entry.path());
 }
 
 Settled::~Settled() {

@@ -219,14 +219,30 @@ TEST_F(TarDataTest, WebDatasetSamplesAreLabelledByTheirCls) {
   EXPECT_THAT(tested.test.labels.classes, ElementsAre(0));
 }
 
-TEST_F(TarDataTest, UnderscoresMarkWhatIsPassedOverOnlyAtTheArchivesTop) {
-  write("x.tar", {{"__data__/s0.png", flat_png(1)},
+TEST_F(TarDataTest, UnderscoresAroundAFirstPartMarkWhatIsPassedOver) {
+  write("x.tar", {{"__meta__/shard.json", "{}"},
+                  {"__data__/s0.png", flat_png(1)},
                   {"__data__/s0.cls", "3"},
                   {"__s1__.png", flat_png(2)},
                   {"__s1__.cls", "4"}});
   const Dataset data = load("x.tar", ",test-fraction=0");
-  EXPECT_THAT(data.class_names, ElementsAre("3", "4"));
-  EXPECT_THAT(levels(data.train), ElementsAre(1, 2));
+  EXPECT_THAT(data.class_names, ElementsAre("4"));
+  EXPECT_THAT(levels(data.train), ElementsAre(2));
+}
+
+// As with directories: a train/ without class folders is no data set, and a val/ without any tests nothing.
+TEST_F(TarDataTest, ASplitIsThereWhenAnythingLiesInIt) {
+  for (const std::string top : {"", "d/"}) {
+    write("x.tar", {{top + "train/0.png", flat_png(1)}, {top + "val/0.png", flat_png(2)}});
+    EXPECT_THAT([&] { load("x.tar"); },
+                ThrowsMessage<BadData>(HasSubstr(top + "train: no class folders with pictures in it")));
+    write("y.tar", {{top + "train/c0/0.png", flat_png(1)},
+                    {top + "train/c0/1.png", flat_png(2)},
+                    {top + "val/0.png", flat_png(3)}});
+    const Dataset data = load("y.tar");
+    EXPECT_THAT(levels(data.train), ElementsAre(1, 2));
+    EXPECT_EQ(data.test.size(), 0);
+  }
 }
 
 TEST_F(TarDataTest, SamplesThatAreNotWholeAreNamed) {

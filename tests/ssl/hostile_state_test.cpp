@@ -151,6 +151,9 @@ TEST(HostileStateTest, WhatIsOfNoRunIsRefusedBeforeItGoesOn) {
               HasSubstr("after task 1, which has not ended"));
   EXPECT_THAT(reason_of({.strategy = "agem", .method = "supervised"}, {{"strategy.sample.ids", {0}, -1}}),
               HasSubstr("holds image -1"));
+  EXPECT_THAT(reason_of({.strategy = "minred", .options = {{"variant", "buffer-only"}}},
+                        {{"strategy.buffer.arrival", {}, -1}}),
+              HasSubstr("0 images in the buffer, need 8"));
   EXPECT_THAT(reason_of({.strategy = "pnn"}, {{"strategy.tasks", {}, 2}, {"method.backbone.in_use", {}, 2}}),
               HasSubstr("2 columns in use and 2 tasks begun, where 1 were"));
   EXPECT_THAT(reason_of(minred, {{"strategy.buffer.arrival", {}, -1}}),
